@@ -1,0 +1,74 @@
+// The spellings of an object's name. An object has two names: its root CID and the plain sha2-256 of
+// the whole file. A file of at most one block has one hash under both: its raw CID holds the digest.
+
+import { base58btc } from 'multiformats/bases/base58'
+import { CID } from 'multiformats/cid'
+import * as raw from 'multiformats/codecs/raw'
+import { create as createDigest } from 'multiformats/hashes/digest'
+import { InvalidInputError } from './errors.ts'
+import { limits } from './limits.ts'
+
+export const sha256Code = 0x12
+export const digestBytes = 32
+
+/** What somebody asked for: by CID or by digest, with the file extension they wrote, if any. */
+export type ContentName =
+  | { readonly kind: 'cid'; readonly cid: CID; readonly extension?: string }
+  | { readonly kind: 'digest'; readonly digest: Uint8Array; readonly extension?: string }
+
+const hexDigest = /^[0-9a-fA-F]{64}$/
+const extensionForm = /^[A-Za-z0-9]{1,16}$/
+
+/**
+ * Reads `<cid|sha256 in hex>[.ext]`.
+ * @throws InvalidInputError naming what is wrong.
+ */
+export function parseContentName(text: string): ContentName {
+  if (text.length === 0) throw new InvalidInputError('A name is missing: give a CID or a sha256 in hex.')
+  if (text.length > limits.nameCharsMax) {
+    throw new InvalidInputError(`A name has at most ${limits.nameCharsMax} characters, not ${text.length}.`)
+  }
+  const dot = text.indexOf('.')
+  const stem = dot === -1 ? text : text.slice(0, dot)
+  const extension = dot === -1 ? undefined : text.slice(dot + 1)
+  if (extension !== undefined && !extensionForm.test(extension)) {
+    throw new InvalidInputError(`“${text}” has no plain file extension after the dot.`)
+  }
+  const ending = extension === undefined ? {} : { extension }
+  if (hexDigest.test(stem)) return { kind: 'digest', digest: fromHex(stem), ...ending }
+  return { kind: 'cid', cid: parseCid(stem), ...ending }
+}
+
+/**
+ * Reads a CID of version 0 or 1 that this network can hold: sha2-256, any multibase.
+ * @throws InvalidInputError
+ */
+export function parseCid(text: string): CID {
+  let cid: CID
+  try {
+    cid = text.startsWith('z') ? CID.parse(text, base58btc) : CID.parse(text)
+  } catch (err) {
+    throw new InvalidInputError(
+      `“${text.slice(0, 80)}” is neither a CID nor a sha256 of 64 hex digits.`,
+      { cause: err }
+    )
+  }
+  if (cid.multihash.code !== sha256Code || cid.multihash.digest.length !== digestBytes) {
+    throw new InvalidInputError(`“${text.slice(0, 80)}” does not use sha2-256, the one hash of this network.`)
+  }
+  return cid
+}
+
+/** The raw CIDv1 that holds this digest: the second name of every object in DHT and URL. */
+export function rawCidOf(digest: Uint8Array): CID {
+  return CID.createV1(raw.code, createDigest(sha256Code, digest))
+}
+
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
+}
+
+/** @param hex an even number of hex digits; the caller has checked the form. */
+export function fromHex(hex: string): Uint8Array {
+  return new Uint8Array(Buffer.from(hex, 'hex'))
+}
