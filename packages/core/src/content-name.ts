@@ -48,10 +48,9 @@ export function parseCid(text: string): CID {
   try {
     cid = text.startsWith('z') ? CID.parse(text, base58btc) : CID.parse(text)
   } catch (err) {
-    throw new InvalidInputError(
-      `“${text.slice(0, 80)}” is neither a CID nor a sha256 of 64 hex digits.`,
-      { cause: err }
-    )
+    throw new InvalidInputError(`“${text.slice(0, 80)}” is neither a CID nor a sha256 of 64 hex digits.`, {
+      cause: err
+    })
   }
   if (cid.multihash.code !== sha256Code || cid.multihash.digest.length !== digestBytes) {
     throw new InvalidInputError(`“${text.slice(0, 80)}” does not use sha2-256, the one hash of this network.`)

@@ -46,11 +46,7 @@ export function signingKeyFromSeed(seed: Uint8Array): SigningKey {
 }
 
 /** Whether `signature` is the holder of `publicKey` over `message`. False for malformed keys. */
-export function verifySignature(
-  publicKey: Uint8Array,
-  message: Uint8Array,
-  signature: Uint8Array
-): boolean {
+export function verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== publicKeyBytes || signature.length !== signatureBytes) return false
   let key: KeyObject
   try {
@@ -104,8 +100,7 @@ function publicKeyIn(
   } catch (err) {
     throw new InvalidInputError(`“${id.slice(0, 80)}” is not a ${what}.`, { cause: err })
   }
-  const fits =
-    bytes.length === prefix.length + publicKeyBytes && prefix.every((byte, i) => bytes[i] === byte)
+  const fits = bytes.length === prefix.length + publicKeyBytes && prefix.every((byte, i) => bytes[i] === byte)
   if (!fits) throw new InvalidInputError(`“${id.slice(0, 80)}” is not an Ed25519 ${what}.`)
   return bytes.slice(prefix.length)
 }
