@@ -1,0 +1,195 @@
+// Delays and limits of the keeping half: when copies are made, proven, released and collected.
+// Every delay runs on the Clock port, so a test or a demo scales all of them with one factor.
+
+export interface KeepingOptions {
+  /**
+   * How long an absence is waited out before copies are made for it, in ms. Most absences are
+   * restarts: shorter makes copies nobody needs (28.7 instead of 1.8 per object-year when combined
+   * with eager trimming), longer leaves the object below its promise. @default 900000 (15 min)
+   */
+  readonly repairDelayMs: number
+  /** The same while at most one live copy is left, in ms. @default 60000 (1 min) */
+  readonly lastCopyDelayMs: number
+  /**
+   * Wait between candidates for one repair, in ms: each counts again before it acts, so that one
+   * copy is made and not five. Shorter makes surplus copies, longer delays the second repair.
+   * @default 30000 (30 s)
+   */
+  readonly repairStaggerMs: number
+  /**
+   * How long a member outside the placement waits, beyond its stagger, for placed members that are
+   * reachable but do not act, in ms. @default 900000 (15 min)
+   */
+  readonly walkOnDelayMs: number
+  /** Wait before copies above `copiesMin` are filled up to the target, in ms. @default 3600000 (1 h) */
+  readonly fillDelayMs: number
+  /** Age of membership after which existing objects are moved to a newcomer, in ms. @default 86400000 (24 h) */
+  readonly newcomerAgeMs: number
+  /** Fewest operators lost together that make a mass loss: then it is our network that failed, not they. @default 5 */
+  readonly massLossOperatorsMin: number
+  /** The same as a share of all operators; the larger of both counts. @default 0.2 */
+  readonly massLossShare: number
+  /** Losses within this window are together, in ms. @default 300000 (5 min) */
+  readonly massLossWindowMs: number
+  /** How long a mass loss holds back repairs that are not urgent, in ms. @default 3600000 (1 h) */
+  readonly massLossHoldMs: number
+  /** Pulls at once. More saturates a home line, fewer lengthens a repair. @default 4 */
+  readonly repairConcurrency: number
+  /** Bytes per second of repairs, averaged; urgent ones are not limited. @default 33554432 (32 MiB/s) */
+  readonly repairBytesPerSecondMax: number
+  /** First wait after a failed pull, in ms; doubles up to `repairRetryMsMax`. @default 5000 */
+  readonly repairRetryMs: number
+  /** Longest wait between tries of one failing pull, in ms. @default 600000 (10 min) */
+  readonly repairRetryMsMax: number
+  /** A source remembers an intent to fetch for so long, in ms, and counts it as a copy. @default 120000 (2 min) */
+  readonly fetchIntentMs: number
+
+  /** Age at which a proof no longer makes a live copy, in ms. @default 2592000000 (30 days) */
+  readonly proofAgeMsMax: number
+  /** Age at which a challenger asks again, in ms: enough below `proofAgeMsMax` for many tries. @default 1555200000 (18 days) */
+  readonly proofEveryMs: number
+  /** A new copy is challenged this long after its claim, in ms: time to drop what was never meant to be kept. @default 300000 (5 min) */
+  readonly proofSettleMs: number
+  /** How long beyond that an unproven claim still keeps others from making a copy, in ms. @default 600000 (10 min) */
+  readonly proofPatienceMs: number
+  /** Wait before a copy that gave no answer, or a wrong one, is asked again, in ms. @default 300000 (5 min) */
+  readonly proofRetryMs: number
+  /** Objects in one challenge. More saves messages, fewer bounds the time to an answer. @default 64 */
+  readonly proofObjectsMax: number
+  /** Time for an answer before its reading, in ms; late is silence, not failure. @default 10000 */
+  readonly proofAnswerMs: number
+  /** Slowest reading we wait for, in bytes per second of what was challenged. @default 8388608 (8 MiB/s) */
+  readonly proofBytesPerSecondMin: number
+  /** Bytes read per second to answer challenges, all challengers together: an audit must not starve readers. @default 67108864 (64 MiB/s) */
+  readonly answerBytesPerSecondMax: number
+  /** Burst of the same, in bytes: also the largest object answered in one piece. @default 1073741824 (1 GiB) */
+  readonly answerBurstBytesMax: number
+  /** Challenges answered at once; the rest is told `busy`, which is no failure. @default 4 */
+  readonly answerConcurrency: number
+  /** Bytes of blocks in the answer to one who has no copy, at most. @default 3145728 (3 MiB) */
+  readonly pathBytesMax: number
+  /** Right answers in a row, of random objects, that clear a group under suspicion. @default 20 */
+  readonly suspectProofs: number
+  /** Challengers each copy needs per proof period. @default 2 */
+  readonly challengersPerCopy: number
+
+  /** Copies promised before a put is acknowledged, our own included. @default 2 */
+  readonly ackCopies: number
+  /** Longest wait for them, in ms; Mastodon gives up at 5 s. @default 3000 */
+  readonly ackWaitMs: number
+  /** What a put answers when they did not come: the number really promised, or a refusal. @default 'accept' */
+  readonly ackWhenShort: 'accept' | 'refuse'
+  /** Time for a keeper to make an offered object durable, in ms, before its reading. @default 30000 */
+  readonly offerAnswerMs: number
+  /** Slowest keeper we wait for, in bytes per second. @default 1048576 (1 MiB/s) */
+  readonly offerBytesPerSecondMin: number
+  /** Offers being fetched at once by a keeper; the rest is told `busy`. @default 16 */
+  readonly offersConcurrency: number
+
+  /** How long an answer to prove-and-hold binds the keeper, in ms. @default 600000 (10 min) */
+  readonly holdMs: number
+  /** A release is called off when this little of the hold is left, in ms: delivery and scheduling. @default 60000 (1 min) */
+  readonly holdMarginMs: number
+  /** Wait before a release that was refused is tried again, in ms, jittered. @default 900000 (15 min) */
+  readonly releaseRetryMs: number
+  /** Holds remembered at once; a further one is refused. @default 100000 */
+  readonly holdsMax: number
+
+  /** Grace between noting that nobody wants an object and dropping it, in ms. @default 604800000 (7 days) */
+  readonly collectGraceMs: number
+  /** Oldest confirmation of every author's head that still permits collection, in ms. @default 86400000 (24 h) */
+  readonly headAgeMsMax: number
+  /** Time between sweeps for unwanted objects, in ms. @default 3600000 (1 h) */
+  readonly collectIntervalMs: number
+
+  /** Share of capacity at which we say `full`. @default 0.9 */
+  readonly fullShare: number
+  /** Share at which we withdraw it. Close to `fullShare` makes it flap. @default 0.8 */
+  readonly roomShare: number
+  /** Time between greetings to each member, in ms: what notices a silent peer. @default 20000 */
+  readonly presenceIntervalMs: number
+  /** Time for the answer to a greeting, in ms. @default 5000 */
+  readonly presenceAnswerMs: number
+  /** Greetings in a row that must fail before a connected peer is away. @default 2 */
+  readonly presenceMissesMax: number
+  /** Greetings, pulls of reports and challenges in flight at once. @default 16 */
+  readonly talkConcurrency: number
+
+  /** Time between two looks at the work, in ms, when no event comes first. @default 5000 */
+  readonly tickMs: number
+  /** Objects looked at per tick, at most. @default 256 */
+  readonly objectsPerTick: number
+  /** Time between full rounds over all wanted objects, in ms. @default 600000 (10 min) */
+  readonly roundIntervalMs: number
+  /** Objects remembered for an early look; beyond it the round finds them. @default 65536 */
+  readonly wakesMax: number
+  /** Changes are collected for so long before a report is announced, in ms. @default 1000 */
+  readonly reportDelayMs: number
+  /** Objects listed by name in one group of a report (`except` or `plus`). @default 16384 */
+  readonly reportListMax: number
+  /** Bytes of groups in one answer with reports; the rest is asked for next. @default 524288 */
+  readonly reportBytesMax: number
+}
+
+const minuteMs = 60_000
+const hourMs = 60 * minuteMs
+const dayMs = 24 * hourMs
+const mebibyte = 1024 * 1024
+
+export const keepingDefaults: KeepingOptions = Object.freeze({
+  repairDelayMs: 15 * minuteMs,
+  lastCopyDelayMs: minuteMs,
+  repairStaggerMs: 30_000,
+  walkOnDelayMs: 15 * minuteMs,
+  fillDelayMs: hourMs,
+  newcomerAgeMs: dayMs,
+  massLossOperatorsMin: 5,
+  massLossShare: 0.2,
+  massLossWindowMs: 5 * minuteMs,
+  massLossHoldMs: hourMs,
+  repairConcurrency: 4,
+  repairBytesPerSecondMax: 32 * mebibyte,
+  repairRetryMs: 5000,
+  repairRetryMsMax: 10 * minuteMs,
+  fetchIntentMs: 2 * minuteMs,
+  proofAgeMsMax: 30 * dayMs,
+  proofEveryMs: 18 * dayMs,
+  proofSettleMs: 5 * minuteMs,
+  proofPatienceMs: 10 * minuteMs,
+  proofRetryMs: 5 * minuteMs,
+  proofObjectsMax: 64,
+  proofAnswerMs: 10_000,
+  proofBytesPerSecondMin: 8 * mebibyte,
+  answerBytesPerSecondMax: 64 * mebibyte,
+  answerBurstBytesMax: 1024 * mebibyte,
+  answerConcurrency: 4,
+  pathBytesMax: 3 * mebibyte,
+  suspectProofs: 20,
+  challengersPerCopy: 2,
+  ackCopies: 2,
+  ackWaitMs: 3000,
+  ackWhenShort: 'accept',
+  offerAnswerMs: 30_000,
+  offerBytesPerSecondMin: mebibyte,
+  offersConcurrency: 16,
+  holdMs: 10 * minuteMs,
+  holdMarginMs: minuteMs,
+  releaseRetryMs: 15 * minuteMs,
+  holdsMax: 100_000,
+  collectGraceMs: 7 * dayMs,
+  headAgeMsMax: dayMs,
+  collectIntervalMs: hourMs,
+  fullShare: 0.9,
+  roomShare: 0.8,
+  presenceIntervalMs: 20_000,
+  presenceAnswerMs: 5000,
+  presenceMissesMax: 2,
+  talkConcurrency: 16,
+  tickMs: 5000,
+  objectsPerTick: 256,
+  roundIntervalMs: 10 * minuteMs,
+  wakesMax: 65_536,
+  reportDelayMs: 1000,
+  reportListMax: 16_384,
+  reportBytesMax: 512 * 1024
+})

@@ -1,0 +1,340 @@
+// The heart: what this node should do about one object, as a pure function of what it knows.
+// Station: census (who holds it, proved when) -> PLAN -> repair · prove · release.
+// A node plans only about its own bytes: it fetches, proves and releases, and never orders a copy
+// elsewhere. Views of members differ for a while; every rule below is chosen so that a difference
+// makes one copy too many and never one too few. docs/plan-rules.md names each rule and its test.
+
+import type { NodeId, OperatorId } from '@commonhold/core'
+import type { KeepingOptions } from './keeping-options.ts'
+import type { KeeperClass } from './member.ts'
+import { boundsFor, type Copy, type Health, isLive, type Tally, type TargetBounds, tally } from './tally.ts'
+
+/** Everything the decision depends on; two nodes that agree on this agree on the plan. */
+export interface Situation {
+  readonly copiesMin: number
+  /** All counted keepers for the object's group, best first, one per operator; we may be among them. */
+  readonly ranking: readonly Candidate[]
+  /** Every copy known, our own included when we hold the object. */
+  readonly copies: readonly Copy[]
+  readonly self: SelfView
+  readonly pool: PoolView
+}
+
+export interface Candidate {
+  readonly node: NodeId
+  readonly operator: OperatorId
+  readonly class: KeeperClass
+  /** 0 while we reach it (and for ourselves). */
+  readonly awayMs: number
+  /** Takes nothing more for now. */
+  readonly full: boolean
+  /** Does not want this very object. */
+  readonly declines: boolean
+  /** How long it has been a member, as far as we have seen. */
+  readonly memberForMs: number
+}
+
+export interface SelfView {
+  readonly node: NodeId
+  readonly operator: OperatorId
+  /** What is here: nothing, or a copy and how it came. */
+  readonly copy: 'none' | 'upload' | 'repair'
+  /** Whether our own policy lets us hold it. */
+  readonly allowed: boolean
+  readonly full: boolean
+  /** Used share of our capacity, 0 to 1. */
+  readonly diskUse: number
+  /** False for `holdMs` after a start: holds we granted before it are forgotten but may still run. */
+  readonly mayRelease: boolean
+}
+
+export interface PoolView {
+  /** Operators whose copies count, ours included. */
+  readonly operators: number
+  /** Those of them, without ours, that we reach now. */
+  readonly operatorsReached: number
+  /** Whether so many vanished together that our own network is the likelier culprit. */
+  readonly massLoss: boolean
+}
+
+export type Action =
+  | {
+      readonly kind: 'fetch'
+      /** Where it can be had, best first. */
+      readonly from: readonly NodeId[]
+      /** Wait from the moment this action was first planned, jitter not included. */
+      readonly afterMs: number
+      /** Lower goes first: live copies for a repair, then filling, then moving. */
+      readonly urgency: number
+    }
+  | { readonly kind: 'prove'; readonly keeper: NodeId }
+  | { readonly kind: 'release'; readonly askHolds: readonly NodeId[] }
+
+/** Stable: operators script against them. Each has a row in docs/plan-rules.md. */
+export type Reason =
+  | 'POOL_TOO_SMALL'
+  | 'BELOW_MIN'
+  | 'BELOW_TARGET'
+  | 'ONE_COPY_LEFT'
+  | 'NO_LIVE_COPY'
+  | 'HOLDERS_AWAY'
+  | 'UNPROVEN_COPIES'
+  | 'CORRUPT_COPY'
+  | 'DECLINED_BY_KEEPER'
+  | 'NO_ROOM'
+  | 'ISOLATED'
+  | 'MASS_LOSS'
+  | 'DENIED_HERE'
+  | 'DISK_FULL_HERE'
+  | 'PLACED_HERE'
+  | 'NEWCOMER_HERE'
+  | 'UPLOAD_PLACED_ELSEWHERE'
+  | 'ABOVE_MAX'
+  | 'DISK_CROWDED_HERE'
+
+export interface Plan {
+  readonly health: Health
+  readonly copiesLive: number
+  readonly copiesClaimed: number
+  readonly copiesTarget: number
+  readonly reasons: readonly Reason[]
+  readonly actions: readonly Action[]
+  /** When, if nothing happens before, this plan can turn out differently by age alone. */
+  readonly reviewAfterMs?: number
+}
+
+export function planObject(situation: Situation, options: KeepingOptions): Plan {
+  const bounds = boundsFor(situation.copiesMin, situation.ranking)
+  const counts = tally(situation.copies, bounds, options)
+  const view: View = { ...situation, bounds, counts, placement: placementOf(situation, bounds, counts), options }
+  const reasons = describe(view)
+  const plan = {
+    health: counts.health,
+    copiesLive: counts.live.size,
+    copiesClaimed: counts.claimed.size,
+    copiesTarget: bounds.copiesTarget,
+    reviewAfterMs: nextReviewMs(view)
+  }
+
+  // Seeing nobody, we cannot tell a dead pool from a cut cable; denied, we keep nothing of it.
+  if (isIsolated(view)) return { ...plan, reasons: [...reasons, 'ISOLATED'], actions: [] }
+  if (!view.self.allowed) return { ...plan, reasons: [...reasons, 'DENIED_HERE'], actions: [] }
+
+  const moves = [fetchOf(view), releaseOf(view)].filter((move) => move !== undefined)
+  return {
+    ...plan,
+    reasons: [...reasons, ...moves.map((move) => move.reason)],
+    actions: [...moves.flatMap((move) => move.action ?? []), ...proofsOf(view)]
+  }
+}
+
+/**
+ * Whether max(`massLossOperatorsMin`, `massLossShare` of all) operators vanished within one window,
+ * and less than `massLossHoldMs` ago.
+ * @param awayMs for every operator that is away, how long
+ */
+export function isMassLoss(awayMs: readonly number[], operators: number, options: KeepingOptions): boolean {
+  const many = Math.max(options.massLossOperatorsMin, Math.ceil(options.massLossShare * operators))
+  const ages = awayMs.filter((ms) => ms > 0).sort((a, b) => a - b)
+  return ages.some((newest, i) => {
+    const oldest = ages[i + many - 1]
+    return oldest !== undefined && oldest - newest <= options.massLossWindowMs && newest < options.massLossHoldMs
+  })
+}
+
+interface View extends Situation {
+  readonly bounds: TargetBounds
+  readonly counts: Tally
+  readonly placement: readonly Candidate[]
+  readonly options: KeepingOptions
+}
+
+interface Move {
+  readonly reason: Reason
+  readonly action?: Action
+}
+
+/** Rule 3: the first `copiesTarget` ranked members that are neither gone nor full, nor unwilling. */
+function placementOf(situation: Situation, bounds: TargetBounds, counts: Tally): Candidate[] {
+  return situation.ranking
+    .filter((member) => isAvailable(member, situation, counts))
+    .slice(0, bounds.copiesTarget)
+}
+
+/**
+ * A keeper that answers wrongly, or claims and never proves, is passed over like one that declines:
+ * otherwise its seat in the placement would be a copy nobody makes.
+ */
+function isAvailable(member: Candidate, situation: Situation, counts: Tally): boolean {
+  if (member.awayMs >= counts.patienceMs || member.declines) return false
+  const copies = situation.copies.filter((copy) => copy.node === member.node)
+  if (copies.some((copy) => copy.state.kind === 'corrupt' || copy.state.kind === 'declined')) return false
+  // Full keeps nobody from keeping what it has.
+  if (copies.length > 0) return counts.standing.has(member.operator)
+  return !member.full
+}
+
+/** Rules 3 and 4: repair below the minimum, then fill to the target, then move to newcomers. */
+function fetchOf(view: View): Move | undefined {
+  const { self, counts, bounds, options } = view
+  if (self.copy !== 'none' || counts.standing.has(self.operator)) return undefined
+  const sources = sourcesOf(view)
+  if (sources.length === 0) return undefined
+  if (self.full) return counts.standing.size < bounds.copiesTarget ? { reason: 'DISK_FULL_HERE' } : undefined
+
+  const turn = turnOf(view)
+  if (turn === undefined) return undefined
+  const fetch = (delayMs: number, urgency: number): Action => ({
+    kind: 'fetch',
+    from: sources,
+    afterMs: delayMs + turn.index * options.repairStaggerMs,
+    urgency
+  })
+
+  if (counts.standing.size < bounds.copiesMin) {
+    // The last live copy is fetched whatever vanished beside it: waiting could only lose it.
+    if (view.pool.massLoss && counts.live.size > 1) return { reason: 'MASS_LOSS' }
+    return { reason: 'PLACED_HERE', action: fetch(turn.placed ? 0 : options.walkOnDelayMs, counts.live.size) }
+  }
+  if (!turn.placed || view.pool.massLoss) return undefined
+  if (counts.standing.size < bounds.copiesTarget) {
+    return { reason: 'PLACED_HERE', action: fetch(options.fillDelayMs, fillUrgency) }
+  }
+  const established = turn.memberForMs >= options.newcomerAgeMs
+  if (established && counts.standing.size < bounds.copiesMax) {
+    return { reason: 'NEWCOMER_HERE', action: fetch(options.fillDelayMs, moveUrgency) }
+  }
+  return undefined
+}
+
+/** Behind every repair, whose urgency is its number of live copies. */
+const fillUrgency = 1000
+const moveUrgency = 2000
+
+/** Our place among those who could make the missing copy: the i-th waits i staggers and counts again. */
+function turnOf(view: View): { index: number; placed: boolean; memberForMs: number } | undefined {
+  const able = view.ranking.filter((member) => isAvailable(member, view, view.counts))
+  const lacking = able.filter((member) => !view.counts.standing.has(member.operator))
+  const index = lacking.findIndex((member) => member.node === view.self.node)
+  const me = lacking[index]
+  if (me === undefined) return undefined
+  return { index, placed: view.placement.includes(me), memberForMs: me.memberForMs }
+}
+
+/** Proven copies first, then claims: a liar costs a failed pull, not the repair. */
+function sourcesOf(view: View): NodeId[] {
+  const order = { own: 0, proven: 1, claimed: 2, corrupt: 3, declined: 4 }
+  return view.copies
+    .filter((copy) => copy.awayMs === 0 && copy.node !== view.self.node)
+    .filter((copy) => copy.state.kind === 'proven' || copy.state.kind === 'claimed')
+    .sort((a, b) => order[a.state.kind] - order[b.state.kind])
+    .map((copy) => copy.node)
+}
+
+/**
+ * Rule 7's beginning: whether our copy may be asked to go. What is decided here is only that it is
+ * worth asking; the holds and the proofs that permit it are gathered by `release.ts`.
+ */
+function releaseOf(view: View): Move | undefined {
+  const { self, counts, bounds, options } = view
+  if (self.copy === 'none' || !self.mayRelease || isTooSmall(view) || isPlaced(view)) return undefined
+  const elsewhere = view.copies.filter(
+    (copy) => copy.counted && copy.operator !== self.operator && isLive(copy)
+  )
+  const others = new Set(elsewhere.map((copy) => copy.operator)).size
+  // Whatever the reason, never on less than the minimum at others: the invariant, said where it is kept.
+  if (others < bounds.copiesMin) return undefined
+  const action: Action = { kind: 'release', askHolds: elsewhere.map((copy) => copy.node) }
+
+  if (self.copy === 'upload' && others >= bounds.copiesTarget) return { reason: 'UPLOAD_PLACED_ELSEWHERE', action }
+  if (counts.live.size > bounds.copiesMax && isSurplus(view)) return { reason: 'ABOVE_MAX', action }
+  if (self.diskUse > options.roomShare && others >= bounds.copiesTarget) return { reason: 'DISK_CROWDED_HERE', action }
+  return undefined
+}
+
+/** Only the lowest ranked holders trim, so that two do not go for one surplus copy. */
+function isSurplus(view: View): boolean {
+  const holders = view.ranking.filter((member) => view.counts.live.has(member.operator))
+  const position = holders.findIndex((member) => member.operator === view.self.operator)
+  return position === -1 || position >= view.bounds.copiesMax
+}
+
+/** Rule 6: challenge the copies whose challenger we are, when they are due, and any that are doubted. */
+function proofsOf(view: View): Action[] {
+  return view.copies
+    .filter((copy) => copy.node !== view.self.node && copy.awayMs === 0 && copy.state.kind !== 'declined')
+    .filter((copy) => isDue(copy, view.options) && (copy.doubted === true || isChallenger(view, copy)))
+    .map((copy) => ({ kind: 'prove', keeper: copy.node }))
+}
+
+function isDue(copy: Copy, options: KeepingOptions): boolean {
+  if (copy.askedAgeMs !== undefined && copy.askedAgeMs < options.proofRetryMs) return false
+  if (copy.doubted === true) return true
+  if (copy.ownProofAgeMs !== undefined) return copy.ownProofAgeMs >= options.proofEveryMs
+  return copy.state.kind !== 'claimed' || copy.state.forMs >= options.proofSettleMs
+}
+
+/**
+ * A copy's challengers are its next neighbours down the ranking, around the end: holders first, who
+ * compare whole objects with a keyed digest, and members without the bytes only where those are few.
+ */
+function isChallenger(view: View, copy: Copy): boolean {
+  const at = view.ranking.findIndex((member) => member.operator === copy.operator)
+  const around = [...view.ranking.slice(at + 1), ...view.ranking.slice(0, Math.max(at, 0))].filter(
+    (member) => member.awayMs === 0 && member.operator !== copy.operator
+  )
+  const holders = around.filter((member) => view.counts.standing.has(member.operator))
+  const others = around.filter((member) => !view.counts.standing.has(member.operator))
+  const challengers = [...holders, ...others].slice(0, view.options.challengersPerCopy)
+  return challengers.some((member) => member.node === view.self.node)
+}
+
+function isIsolated(view: View): boolean {
+  return view.pool.operators > 1 && view.pool.operatorsReached === 0
+}
+
+function isTooSmall(view: View): boolean {
+  return view.pool.operators < view.bounds.copiesMin
+}
+
+function isPlaced(view: View): boolean {
+  return view.placement.some((member) => member.node === view.self.node)
+}
+
+/** What is the matter with the object, whoever looks; what we do about it is added by the moves. */
+function describe(view: View): Reason[] {
+  const { bounds, counts, copies } = view
+  const live = counts.live.size
+  const stillUnproven = copies.some((copy) => copy.state.kind === 'claimed' && copy.awayMs === 0)
+  const truths: [boolean, Reason][] = [
+    [isTooSmall(view), 'POOL_TOO_SMALL'],
+    [live === 0, 'NO_LIVE_COPY'],
+    [live === 1 && bounds.copiesMin > 1, 'ONE_COPY_LEFT'],
+    [live < bounds.copiesMin, 'BELOW_MIN'],
+    [live >= bounds.copiesMin && live < bounds.copiesTarget, 'BELOW_TARGET'],
+    [copies.some((copy) => copy.awayMs > 0 && copy.state.kind === 'proven'), 'HOLDERS_AWAY'],
+    [live < bounds.copiesTarget && stillUnproven, 'UNPROVEN_COPIES'],
+    [copies.some((copy) => copy.state.kind === 'corrupt'), 'CORRUPT_COPY'],
+    [copies.some((copy) => copy.state.kind === 'declined'), 'DECLINED_BY_KEEPER'],
+    [!isTooSmall(view) && view.placement.length < bounds.copiesMin, 'NO_ROOM']
+  ]
+  return truths.flatMap(([holds, reason]) => (holds ? [reason] : []))
+}
+
+/** Ages grow by themselves: the first threshold one of them will cross. */
+function nextReviewMs(view: View): number | undefined {
+  const { options, counts } = view
+  const waits: number[] = []
+  for (const copy of view.copies) {
+    if (copy.awayMs > 0) waits.push(counts.patienceMs - copy.awayMs)
+    if (copy.askedAgeMs !== undefined) waits.push(options.proofRetryMs - copy.askedAgeMs)
+    if (copy.ownProofAgeMs !== undefined) waits.push(options.proofEveryMs - copy.ownProofAgeMs)
+    if (copy.state.kind === 'proven') waits.push(options.proofAgeMsMax - copy.state.ageMs)
+    if (copy.state.kind === 'claimed') {
+      waits.push(options.proofSettleMs - copy.state.forMs)
+      waits.push(options.proofSettleMs + options.proofPatienceMs - copy.state.forMs)
+    }
+  }
+  const ahead = waits.filter((ms) => ms > 0)
+  return ahead.length === 0 ? undefined : Math.min(...ahead)
+}
