@@ -1,0 +1,34 @@
+// @commonhold/pinning: keeps at least N live, proven copies of everything the pool wants.
+
+export type {
+  FetchOptions,
+  HeldObject,
+  ObjectStore,
+  PinningComponents,
+  PoolKeys,
+  PoolNetwork,
+  RecordLog,
+  RecordLogs,
+  Space
+} from './components.ts'
+export { type Migration, type PinningTables, pinningMigrations } from './database.ts'
+export { Dialogue, type RequestType } from './dialogue.ts'
+export {
+  type Admission,
+  type Charter,
+  defaultPolicy,
+  type Founding,
+  type FoundOptions,
+  foundPool,
+  type Genesis,
+  openGenesis,
+  type PoolPolicy,
+  printRecoveryKey,
+  readRecoveryKey
+} from './genesis.ts'
+export type { KeeperClass, Member, Operator } from './member.ts'
+export { defaults, type SyncLimits, type SyncOptions } from './options.ts'
+export { groupOf, type RankedMembers, Ranking, rank } from './ranking.ts'
+export type { Roster } from './roster.ts'
+export type { Cut, JournalId, Wanted } from './wanted.ts'
+export type { Visibility, WantedObject, Wish } from './wish.ts'

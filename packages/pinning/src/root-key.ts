@@ -1,0 +1,42 @@
+// The key of an object inside this layer: 33 bytes, the sha2-256 digest of its root, then the codec.
+// Byte order of keys is byte order of root digests, which is also the order of groups, so that one
+// index serves lookups, walks through a group and comparison of sets.
+
+import { digestBytes, InvalidInputError, sha256Code } from '@commonhold/core'
+import { CID } from 'multiformats/cid'
+import { create as createDigest } from 'multiformats/hashes/digest'
+
+export const rootKeyBytes = 33
+const codecs: ReadonlySet<number> = new Set([0x55, 0x70])
+
+/** @throws InvalidInputError for a root that is neither raw nor dag-pb under sha2-256. */
+export function rootKey(root: CID): Uint8Array {
+  if (!isRoot(root))
+    throw new InvalidInputError(`${root.toString()} is no root of an object: raw or dag-pb, sha2-256.`)
+  const key = new Uint8Array(rootKeyBytes)
+  key.set(root.multihash.digest)
+  key[digestBytes] = root.code
+  return key
+}
+
+/** The root (CIDv1) of a key made by `rootKey`. */
+export function rootOfKey(key: Uint8Array): CID {
+  return CID.createV1(key[digestBytes] ?? 0, createDigest(sha256Code, key.slice(0, digestBytes)))
+}
+
+/** Whether this CID can name an object: raw or dag-pb, sha2-256 in full length. */
+export function isRoot(cid: CID): boolean {
+  return (
+    codecs.has(cid.code) && cid.multihash.code === sha256Code && cid.multihash.digest.length === digestBytes
+  )
+}
+
+export function compareRoots(a: CID, b: CID): number {
+  return Buffer.compare(a.multihash.digest, b.multihash.digest) || a.code - b.code
+}
+
+/** Group of a root: the first `k` bits of its digest, 0 ≤ group < 2^k, k ≤ 16. */
+export function groupOf(root: CID, k: number): number {
+  const digest = root.multihash.digest
+  return (((digest[0] ?? 0) << 8) | (digest[1] ?? 0)) >>> (16 - k)
+}
