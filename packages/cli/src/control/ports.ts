@@ -1,0 +1,67 @@
+// What the control socket needs from the node: one method per question a command asks. compose.ts has
+// the real one; tests have a small one in memory. Answers are the shapes of protocol.ts.
+
+import type { AbortOptions, ContentName } from '@commonhold/core'
+import type {
+  AboutAnswer,
+  AddAnswer,
+  CreatePoolAnswer,
+  DenialRow,
+  DoctorFinding,
+  JoinAnswer,
+  MemberRow,
+  PeerRow,
+  PinRow,
+  PinStatusAnswer,
+  PinsAnswer,
+  PoolAnswer,
+  ProveAnswer,
+  SettleStep,
+  StatAnswer,
+  StatusAnswer,
+  TokenAddAnswer,
+  TokenRow,
+  TokenScope
+} from './protocol.ts'
+
+export interface WishOptions extends AbortOptions {
+  readonly copiesMin?: number
+  readonly visibility?: 'public' | 'members'
+}
+
+export interface ControlledNode {
+  about(): AboutAnswer
+  status(options?: AbortOptions): Promise<StatusAnswer>
+  doctor(options?: AbortOptions): Promise<readonly DoctorFinding[]>
+  peers(): readonly PeerRow[]
+
+  pool(): PoolAnswer
+  members(): readonly MemberRow[]
+  createPool(
+    options: { name: string; admission: 'open' | 'vouch'; copiesMin: number; groupBits: number } & AbortOptions
+  ): Promise<CreatePoolAnswer>
+  admit(operator: string, options?: AbortOptions): Promise<PoolAnswer>
+  join(address: string, options: { keepBytes?: number } & AbortOptions): Promise<JoinAnswer>
+
+  /** @throws PoolTooSmallError before a byte is read, when `mustSettle` and operators are too few. */
+  put(bytes: AsyncIterable<Uint8Array>, options: WishOptions & { mustSettle: boolean }): Promise<AddAnswer>
+  /** Reports until the object has its copies; ends after a step with `done`. */
+  settle(name: ContentName, options?: AbortOptions): AsyncIterable<SettleStep>
+  stat(name: ContentName, options?: AbortOptions): Promise<StatAnswer>
+  read(name: ContentName, range: { from: number; to: number }, options?: AbortOptions): AsyncIterable<Uint8Array>
+
+  pin(name: ContentName, options: WishOptions): Promise<PinRow>
+  /** @returns false when this node had no wish for it. */
+  unpin(name: ContentName, options?: AbortOptions): Promise<boolean>
+  pins(after: string | undefined, limit: number, options?: AbortOptions): Promise<PinsAnswer>
+  pinStatus(name: ContentName, options?: AbortOptions): Promise<PinStatusAnswer>
+  prove(name: ContentName, options?: AbortOptions): Promise<ProveAnswer>
+
+  addToken(name: string, scopes: readonly TokenScope[], expiresAt: Date | undefined): Promise<TokenAddAnswer>
+  removeToken(name: string): Promise<boolean>
+  tokens(): Promise<readonly TokenRow[]>
+
+  deny(name: ContentName, reason: string): Promise<DenialRow>
+  undoDenial(name: ContentName): Promise<boolean>
+  denials(): Promise<readonly DenialRow[]>
+}

@@ -1,0 +1,198 @@
+// What goes over the control socket, version 1: HTTP with JSON both ways, uploads and downloads as
+// plain bodies. These shapes are also what `--json` prints (docs/cli.md): fields may be added, never
+// renamed. Types only, so that a command which merely asks loads nothing.
+
+import type { OperatingErrorName } from '@commonhold/core'
+
+/** First segment of every path. A node that does not know it answers 404 with a sentence. */
+export const controlVersion = 'v1'
+
+export interface ErrorAnswer {
+  readonly error: { readonly name: OperatingErrorName | 'Error'; readonly message: string }
+}
+
+export type HealthState = 'healthy' | 'degraded' | 'at risk' | 'unreachable' | 'lost'
+
+export interface AboutAnswer {
+  readonly version: string
+  readonly pid: number
+  readonly nodeId: string
+  readonly operatorId: string
+  readonly dataFolder: string
+  readonly storeEpoch: string
+  /** Multiaddrs others can `join` by, most useful first. */
+  readonly addresses: readonly string[]
+  /** Base URL of the bridge. */
+  readonly httpUrl: string
+  readonly uptimeMs: number
+}
+
+export interface Reason {
+  readonly code: string
+  readonly message: string
+  /** The next command to type, where there is one. */
+  readonly next?: string
+}
+
+export interface MemberRow {
+  readonly node: string
+  readonly operator: string
+  readonly self: boolean
+  readonly class: 'server' | 'home'
+  readonly zone?: string
+  readonly capacityBytes: number
+  readonly usedBytes?: number
+  readonly reachable: boolean
+  readonly lastSeenMs?: number
+  readonly full: boolean
+  readonly counted: boolean
+  readonly forked?: boolean
+}
+
+export interface StatusAnswer {
+  readonly health: 'ok' | 'warning' | 'error'
+  readonly reasons: readonly Reason[]
+  readonly node: { readonly id: string; readonly version: string; readonly httpUrl: string }
+  readonly pool: PoolAnswer
+  readonly members: readonly MemberRow[]
+  readonly objects: {
+    readonly total: number
+    readonly bytes: number
+    readonly byHealth: Readonly<Record<HealthState, number>>
+    /** How many objects have how many live copies, fewest first. */
+    readonly copies: readonly { readonly copies: number; readonly objects: number }[]
+  }
+  readonly repairs: { readonly running: number; readonly queued: number }
+  readonly proofs: { readonly made: number; readonly wrong: number; readonly overdue: number }
+  readonly space: { readonly usedBytes: number; readonly freeBytes: number; readonly capacityBytes: number }
+  readonly peers: number
+}
+
+export interface PoolAnswer {
+  readonly id: string
+  readonly name: string
+  readonly admission: 'open' | 'vouch'
+  readonly operators: number
+  readonly copiesMin: number
+  readonly groups: number
+}
+
+export interface CreatePoolAnswer extends PoolAnswer {
+  /** Shown once, when the pool is made: whoever holds it can administrate the pool. */
+  readonly recoveryKey?: string
+}
+
+export interface AddAnswer {
+  readonly name: string
+  readonly cid: string
+  readonly sha256: string
+  readonly size: number
+  readonly url: string
+  readonly copies: number
+  readonly existed: boolean
+}
+
+/** One step of `add --wait`, a line of NDJSON each; the last one has `done`. */
+export interface SettleStep {
+  readonly cid: string
+  readonly health: HealthState
+  readonly copiesLive: number
+  readonly copiesTarget: number
+  readonly copiesMin: number
+  readonly done: boolean
+}
+
+export interface PinRow {
+  readonly cid: string
+  readonly sha256?: string
+  readonly size: number
+  readonly copiesMin: number
+  readonly visibility: 'public' | 'members'
+  readonly own: boolean
+}
+
+export interface PinsAnswer {
+  readonly pins: readonly PinRow[]
+  /** Give it as `after` to read on; absent on the last page. */
+  readonly next?: string
+}
+
+export interface HolderRow {
+  readonly node: string
+  readonly operator: string
+  readonly state: 'live' | 'claimed' | 'unreachable' | 'corrupt' | 'declined'
+  readonly self: boolean
+  readonly lastProofAgeMs?: number
+}
+
+export interface PinStatusAnswer {
+  readonly cid: string
+  readonly sha256?: string
+  readonly size: number
+  readonly health: HealthState
+  readonly copiesMin: number
+  readonly copiesTarget: number
+  readonly copiesLive: number
+  readonly copiesClaimed: number
+  readonly reasons: readonly string[]
+  readonly holders: readonly HolderRow[]
+}
+
+export interface StatAnswer {
+  readonly cid: string
+  readonly sha256?: string
+  readonly size: number
+  readonly local: boolean
+}
+
+export interface ProveAnswer {
+  readonly cid: string
+  readonly answers: readonly {
+    readonly node: string
+    readonly operator: string
+    readonly outcome: string
+    readonly tookMs?: number
+  }[]
+  /** Operators that proved the bytes just now. */
+  readonly proven: number
+  readonly copiesMin: number
+}
+
+export interface PeerRow {
+  readonly node: string
+  readonly addresses: readonly string[]
+  readonly member: boolean
+  readonly direction: 'inbound' | 'outbound'
+}
+
+export type TokenScope = 'upload' | 'delete' | 'read' | 'metrics'
+
+export interface TokenRow {
+  readonly name: string
+  readonly scopes: readonly TokenScope[]
+  readonly createdAt: string
+  readonly expiresAt?: string
+}
+
+export interface TokenAddAnswer extends TokenRow {
+  /** Shown once; only its hash is kept. */
+  readonly token: string
+}
+
+export interface DenialRow {
+  readonly subject: string
+  readonly reason: string
+  readonly deniedAt: string
+}
+
+export interface JoinAnswer extends PoolAnswer {
+  /** Wishes of the pool this node was in before, made again in the new one. */
+  readonly wishesCarried: number
+}
+
+export interface DoctorFinding {
+  readonly check: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly next?: string
+}

@@ -1,0 +1,65 @@
+// Limits of the command line's own parts: the control socket and the start and stop of the node. What
+// an operator sets is in config.ts.
+
+export interface CliOptions {
+  /**
+   * Concurrent connections on the control socket. Commands come one at a time; scripts run a few
+   * dozen. Lower makes parallel scripts wait, higher lets a runaway script take file handles.
+   * @default 64
+   */
+  readonly controlConnectionsMax: number
+  /**
+   * Longest JSON body of a control request, in bytes. The longest real one is a reason for a denial.
+   * Higher only lets a faulty program use memory.
+   * @default 65536
+   */
+  readonly controlBodyBytesMax: number
+  /**
+   * Longest URL of a control request, in characters: two names and a few options fit ten times over.
+   * @default 2048
+   */
+  readonly controlUrlCharsMax: number
+  /**
+   * Header bytes of a control request. Node's default of 16 KiB is more than any command sends.
+   * @default 8192
+   */
+  readonly controlHeaderBytesMax: number
+  /**
+   * How long a connection may take to send its headers, in ms. Both ends are on one machine.
+   * @default 5000
+   */
+  readonly controlHeadersTimeoutMs: number
+  /**
+   * How long an idle connection is kept, in ms: long enough for `status --watch`.
+   * @default 10000
+   */
+  readonly controlIdleTimeoutMs: number
+  /**
+   * How long a stopping node waits for each of its parts, in ms, before it goes on without it. Lower
+   * cuts downloads short, higher makes an operator reach for kill -9.
+   * @default 10000
+   */
+  readonly stopTimeoutMs: number
+  /**
+   * How long reading an object waits for its first source before the answer is “unreachable”, in ms.
+   * @default 20000
+   */
+  readonly readTimeoutMs: number
+  /**
+   * Size of the config file read, in bytes; a longer one is no config file.
+   * @default 1048576
+   */
+  readonly configBytesMax: number
+}
+
+export const defaults: CliOptions = Object.freeze({
+  controlConnectionsMax: 64,
+  controlBodyBytesMax: 64 * 1024,
+  controlUrlCharsMax: 2048,
+  controlHeaderBytesMax: 8 * 1024,
+  controlHeadersTimeoutMs: 5_000,
+  controlIdleTimeoutMs: 10_000,
+  stopTimeoutMs: 10_000,
+  readTimeoutMs: 20_000,
+  configBytesMax: 1024 * 1024
+})
