@@ -2,6 +2,7 @@
 // the truth about roster and journals, peers and time about the rest; a lost index costs work, not wishes.
 
 import type { Kysely } from 'kysely'
+import { type CensusTables, censusTables } from './census-tables.ts'
 
 /** Tables of journals and wishes, filled by `journals.ts` and `indexed-wanted.ts`. */
 export interface WishTables {
@@ -70,7 +71,7 @@ export interface WishTables {
 }
 
 /** All tables of this layer. The keeping half adds its own to this intersection. */
-export type PinningTables = WishTables
+export type PinningTables = WishTables & CensusTables
 
 export interface Migration {
   readonly name: string
@@ -160,4 +161,4 @@ const wishTables: Migration = {
 }
 
 /** In order; each runs once per index database. */
-export const pinningMigrations: readonly Migration[] = [wishTables]
+export const pinningMigrations: readonly Migration[] = [wishTables, censusTables]
