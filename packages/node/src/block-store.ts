@@ -2,10 +2,17 @@
 // (test/block-store-contract.ts). A block goes in through `put` and comes out through `get`, and both
 // check the hash, so nothing behind this port can hand on a byte that was not named.
 
-import { type AbortOptions, CorruptBlockError, digestBytes, InvalidInputError, limits } from '@commonhold/core'
-import { sha256Code, TooLargeError } from '@commonhold/core'
-import type { CID } from 'multiformats/cid'
 import { hash } from 'node:crypto'
+import {
+  type AbortOptions,
+  CorruptBlockError,
+  digestBytes,
+  InvalidInputError,
+  limits,
+  sha256Code,
+  TooLargeError
+} from '@commonhold/core'
+import type { CID } from 'multiformats/cid'
 
 export interface BlockStore {
   /**
