@@ -6,7 +6,7 @@
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 
 export const photograph: string = fileURLToPath(new URL('../test/fixtures/coffee.jpg', import.meta.url))
 export const video: string = fileURLToPath(new URL('../test/fixtures/coffee.mp4', import.meta.url))
@@ -40,7 +40,7 @@ export async function makeFixtures(folder: string): Promise<Fixtures> {
     largeJpeg: join(folder, 'coffee-12mp.jpg')
   }
   // The pictures keep EXIF and XMP, so that every format has something for the metadata removal to do.
-  const picture = (widthPx: number): sharp.Sharp =>
+  const picture = (widthPx: number): Sharp =>
     sharp(photograph).resize(widthPx).keepExif().keepXmp().keepIccProfile()
   await copyFile(photograph, fixtures.jpeg)
   await copyFile(video, fixtures.mp4)
@@ -54,7 +54,7 @@ export async function makeFixtures(folder: string): Promise<Fixtures> {
 }
 
 /** Frames of a slow zoom. */
-async function animation(frames: number, edgePx: number): Promise<sharp.Sharp> {
+async function animation(frames: number, edgePx: number): Promise<Sharp> {
   const pages = await Promise.all(
     Array.from({ length: frames }, (_, i) => {
       const cropPx = 800 - i * 20
@@ -66,7 +66,7 @@ async function animation(frames: number, edgePx: number): Promise<sharp.Sharp> {
 }
 
 /** With grain, because an enlarged picture alone is so smooth that it stays small. */
-function largePhotograph(widthPx: number, heightPx: number): sharp.Sharp {
+function largePhotograph(widthPx: number, heightPx: number): Sharp {
   const grain = {
     create: {
       width: widthPx,

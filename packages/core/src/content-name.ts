@@ -40,7 +40,7 @@ export function parseContentName(text: string): ContentName {
 }
 
 /**
- * Reads a CID of version 0 or 1 that this network can hold: sha2-256, any multibase.
+ * Reads a CID of version 0 or 1 that this network can hold: sha2-256, in base32, base36 or base58btc.
  * @throws InvalidInputError
  */
 export function parseCid(text: string): CID {

@@ -7,8 +7,6 @@ import { decode, encode } from '@ipld/dag-cbor'
 import type { ZodType } from 'zod'
 import { MalformedRecordError } from './errors.ts'
 
-export { encode as encodeRecord }
-
 /** What a record must look like. `kind` appears in errors and in the signature's domain. */
 export interface RecordType<T> {
   readonly kind: string
@@ -17,16 +15,28 @@ export interface RecordType<T> {
   readonly schema: ZodType<T>
 }
 
+/** The one spelling of `value`, in memory of its own: the encoder may answer with a part of a larger, shared buffer. */
+export function encodeRecord(value: unknown): Uint8Array {
+  return new Uint8Array(encode(value))
+}
+
 /** @throws MalformedRecordError when too large, not canonical DAG-CBOR, or of another shape. */
 export function decodeRecord<T>(type: RecordType<T>, bytes: Uint8Array): T {
   if (bytes.length > type.bytesMax) {
     throw new MalformedRecordError(type.kind, `${bytes.length} bytes, at most ${type.bytesMax} allowed`)
   }
   let value: unknown
+  let canonical: Uint8Array
   try {
     value = decode(bytes)
+    canonical = encode(value)
   } catch (err) {
     throw new MalformedRecordError(type.kind, 'it is not DAG-CBOR', { cause: err })
+  }
+  // The decoder lets other spellings of a value through (unsorted keys, short floats, broken UTF-8). Anybody who
+  // passes a signed record on could respell its envelope so, and one word of its signer would have two hashes.
+  if (Buffer.compare(canonical, bytes) !== 0) {
+    throw new MalformedRecordError(type.kind, 'it is not in the canonical form of DAG-CBOR')
   }
   const result = type.schema.safeParse(value)
   if (!result.success) {

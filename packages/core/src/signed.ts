@@ -43,9 +43,10 @@ export function openSigned<T>(type: RecordType<T>, bytes: Uint8Array): Signed<T>
     throw new MalformedRecordError(type.kind, 'the signature does not match')
   }
   const body = decodeRecord(type, envelope.p)
-  // A slice, because the caller keeps it while the buffer it came in is reused or large.
-  const own = bytes.slice()
-  return { body, signer: envelope.k.slice(), bytes: own, hash: sha256(own) }
+  // A copy, because the caller keeps it while the buffer it came in is reused or large; not slice(), which
+  // for a Buffer is a view of the same memory.
+  const own = new Uint8Array(bytes)
+  return { body, signer: new Uint8Array(envelope.k), bytes: own, hash: sha256(own) }
 }
 
 function envelopeOf(type: RecordType<unknown>): RecordType<Envelope> {
