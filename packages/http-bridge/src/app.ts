@@ -1,0 +1,98 @@
+// The bridge as a function of its parts: routes to handlers, nothing listening. The way of a request can be read
+// here from top to bottom; what a route does is in the file named after it.
+
+import express, { type Express, type NextFunction, type Request, type Response } from 'express'
+import { Cards } from './cards.ts'
+import type { BridgeComponents } from './components.ts'
+import { frontPage, robots } from './front-page.ts'
+import { gateway } from './gateway/ipfs.ts'
+import { deleteMedia } from './media/delete.ts'
+import { getMedia } from './media/get.ts'
+import { Uploads } from './media/upload.ts'
+import { livez, readyz } from './ops/health.ts'
+import { BridgeMetrics } from './ops/metrics.ts'
+import { type BridgeOptions, defaults } from './options.ts'
+import { Outbox } from './outbox.ts'
+import { PassThrough } from './pass-through.ts'
+import { HttpRefusal } from './problems.ts'
+import { RequestLog } from './request-log.ts'
+import { preflightHeaders } from './safe-headers.ts'
+import type { Serving } from './serve-object.ts'
+import { status } from './status.ts'
+
+export function createBridgeApp(components: BridgeComponents, options?: Partial<BridgeOptions>): Express {
+  const settings: BridgeOptions = { ...defaults, ...options }
+  const { library, clock } = components
+  const serving: Serving = {
+    components,
+    options: settings,
+    cards: new Cards(library, clock, settings),
+    passThrough: new PassThrough(library, clock, settings),
+    outbox: new Outbox(settings.bodyBytesMax, settings.pressureStallMsMax, () => clock.monotonicMs())
+  }
+  const metrics = new BridgeMetrics(serving)
+  const requests = new RequestLog(components, settings, metrics)
+  const uploads = new Uploads(components, settings)
+
+  const app = express()
+  // Each costs time on every request or tells strangers what runs here.
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('query parser', 'simple')
+
+  app.use(requests.begin)
+  route(app, '/ipfs/*name', { read: gateway(serving) })
+  route(app, '/media/:name', { read: getMedia(serving), DELETE: deleteMedia(components) })
+  route(app, '/media', { POST: uploads.handle })
+  route(app, '/status/:name', { read: status(components) })
+  route(app, '/livez', { read: livez() })
+  route(app, '/readyz', { read: readyz(components) })
+  route(app, '/metrics', { read: metrics.handle })
+  route(app, '/robots.txt', { read: robots() })
+  route(app, '/', { read: frontPage(components) })
+  app.use(() => {
+    throw new HttpRefusal(
+      404,
+      'No such page',
+      'This node has nothing under this address. See “/” for what it has.'
+    )
+  })
+  app.use((err: unknown, req: Request, res: Response, _next: NextFunction) => requests.fail(err, req, res))
+  return app
+}
+
+export type Handler = (req: Request, res: Response) => void | Promise<void>
+
+interface Methods {
+  /** GET and HEAD. */
+  readonly read?: Handler
+  readonly POST?: Handler
+  readonly DELETE?: Handler
+}
+
+/** One address with all its methods, so that every other method is told which there are (RFC 9110 §15.5.6). */
+function route(app: Express, path: string, methods: Methods): void {
+  const allow = [
+    ...(methods.read === undefined ? [] : ['GET', 'HEAD']),
+    ...(methods.POST === undefined ? [] : ['POST']),
+    ...(methods.DELETE === undefined ? [] : ['DELETE']),
+    'OPTIONS'
+  ].join(', ')
+  app.all(path, (req, res) => {
+    const { method } = req
+    if (methods.read !== undefined && (method === 'GET' || method === 'HEAD')) return methods.read(req, res)
+    if (methods.POST !== undefined && method === 'POST') return methods.POST(req, res)
+    if (methods.DELETE !== undefined && method === 'DELETE') return methods.DELETE(req, res)
+    if (method === 'OPTIONS') {
+      res.writeHead(
+        204,
+        methods.read === undefined ? { Allow: allow } : { ...preflightHeaders, Allow: allow }
+      )
+      res.end()
+      return
+    }
+    throw new HttpRefusal(405, 'Method not allowed', `${method} means nothing here; allowed: ${allow}.`, {
+      Allow: allow
+    })
+  })
+}

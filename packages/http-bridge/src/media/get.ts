@@ -1,0 +1,22 @@
+// GET /media/<cid|sha256>[.ext]: an object by either of its names. The extension is for people and file names; the
+// type is what the bytes are.
+
+import type { Request } from 'express'
+import type { Handler } from '../app.ts'
+import { type Serving, serveObject, type Wishes } from '../serve-object.ts'
+
+export function getMedia(serving: Serving): Handler {
+  return (req, res) => serveObject(serving, req, res, String(req.params['name'] ?? ''), wishesOf(req))
+}
+
+/** `?filename=` names the download, `?download=true` makes it one. Of repeated parameters the first counts. */
+export function wishesOf(req: Request): Wishes {
+  const filename = firstOf(req.query['filename'])
+  const download = firstOf(req.query['download']) === 'true'
+  return filename === undefined ? { download } : { filename, download }
+}
+
+function firstOf(value: unknown): string | undefined {
+  const first = Array.isArray(value) ? value[0] : value
+  return typeof first === 'string' ? first : undefined
+}

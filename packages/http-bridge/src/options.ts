@@ -1,0 +1,178 @@
+// Every option and limit of the bridge, with its unit, its reason and what hurts when it is changed.
+// docs/limits.md is generated from these comments.
+
+export interface BridgeOptions {
+  /**
+   * Which objects are served: `pool` only those a pool of this node wants, `any` whatever can be found.
+   * `any` makes the node an open proxy for the whole network: strangers then choose what it fetches.
+   * @default 'pool'
+   */
+  readonly bridgeScope: 'pool' | 'any'
+  /**
+   * Origin (`https://media.example.org`, no trailing slash) written into the URLs that uploads answer. Without it
+   * they use the Host header of the request, which is right behind a proxy that passes the header on.
+   * @default undefined
+   */
+  readonly publicUrl?: string
+  /**
+   * Bytes of fetched objects kept in memory, those being fetched included. 0 keeps nothing. Higher spares the
+   * other nodes repeated reads of one picture; it comes out of the memory of this process.
+   * @default 67108864 (64 MiB)
+   */
+  readonly cacheBytesMax: number
+  /**
+   * How long fetched bytes may stay in the cache, in ms. It bounds how long a node holds what it does not keep.
+   * @default 900000 (15 minutes)
+   */
+  readonly cacheAgeMsMax: number
+  /**
+   * How many bytes a reader may lag behind others of one shared fetch before it gets a fetch of its own. Lower
+   * means more fetches, higher more memory per object.
+   * @default 4194304 (4 MiB)
+   */
+  readonly flightLagBytesMax: number
+  /**
+   * Bytes handed to client sockets and not yet taken by the clients, over all responses. This bounds the memory
+   * slow clients can hold. Responses beyond it wait.
+   * @default 67108864 (64 MiB)
+   */
+  readonly bodyBytesMax: number
+  /**
+   * While responses wait for `bodyBytesMax`, a client that has not taken its last piece within this time, in ms,
+   * is cut off. Lower cuts honest slow clients sooner under load, higher lets stalled ones hold others up longer.
+   * @default 5000
+   */
+  readonly pressureStallMsMax: number
+  /**
+   * How long to wait for the first, or the next, piece of an object from other nodes, in ms, before answering 504
+   * or cutting the response. Several sources of about 2 s each fit in; people do not wait longer.
+   * @default 15000
+   */
+  readonly upstreamWaitMsMax: number
+  /**
+   * Objects whose size and type are remembered. One takes about 300 bytes; fewer mean more index look-ups.
+   * @default 10000
+   */
+  readonly cardsMax: number
+  /**
+   * How long size, type and locality of an object are believed, in ms. Only locality can change: an object that
+   * has just come to or left the disk is read the slower way for this long.
+   * @default 60000
+   */
+  readonly cardAgeMsMax: number
+  /**
+   * Largest upload, in bytes. Mastodon allows 99 MB of video; higher means more staging space per request.
+   * @default 4294967296 (4 GiB)
+   */
+  readonly uploadBytesMax: number
+  /**
+   * What may be uploaded: `any` bytes (what is not an image, video or audio is only ever served as a download),
+   * or `media` only, so that a leaked token cannot turn the node into a file drop.
+   * @default 'any'
+   */
+  readonly uploadTypes: 'any' | 'media'
+  /**
+   * Uploads at the same time. Each holds at most `stripBytesMax` plus a few chunks in memory.
+   * @default 16
+   */
+  readonly uploadsMax: number
+  /**
+   * Slowest acceptable upload, in bytes per second, measured after `uploadGraceMs`. A slower client holds one of
+   * `uploadsMax` places for hours; 1 KiB/s is below any real line.
+   * @default 1024
+   */
+  readonly uploadBytesPerSecondMin: number
+  /**
+   * Time an upload has before its rate is looked at, in ms.
+   * @default 30000
+   */
+  readonly uploadGraceMs: number
+  /**
+   * Largest header structure (`moov` of a video, `meta` of a HEIF image) that is held in memory to remove
+   * metadata, in bytes. A two-hour film has 2-5 MiB; larger ones are refused unless `metadata=keep` is asked.
+   * @default 16777216 (16 MiB)
+   */
+  readonly stripBytesMax: number
+  /**
+   * Largest `copies` an upload may ask for. More than a pool has operators is refused later anyway.
+   * @default 32
+   */
+  readonly copiesAskedMax: number
+  /**
+   * Who may read `/metrics`: holders of a token with the scope `metrics`, everybody, or nobody (404). Loopback is
+   * no proof of anything behind a reverse proxy, so there is no such choice.
+   * @default 'token'
+   */
+  readonly metrics: 'token' | 'public' | 'off'
+  /**
+   * Whether each request is logged, without the address of the client.
+   * @default true
+   */
+  readonly accessLog: boolean
+  /**
+   * Open connections. Each idle one takes some 20 KiB. Further ones are closed at once.
+   * @default 2048
+   */
+  readonly connectionsMax: number
+  /**
+   * Time for a client to send its request headers, in ms (slow-loris bound).
+   * @default 15000
+   */
+  readonly headersMsMax: number
+  /**
+   * Largest request line and headers, in bytes; larger ones are answered 431.
+   * @default 16384
+   */
+  readonly headerBytesMax: number
+  /**
+   * How long a connection may go without one byte in either direction, in ms: the bound on stalled uploads and
+   * stalled downloads. Must exceed `upstreamWaitMsMax`, or slow sources look like stalled clients.
+   * @default 60000
+   */
+  readonly stallMsMax: number
+  /**
+   * How long an idle connection is kept for a further request, in ms. Longer than the 60 s of common reverse
+   * proxies, which otherwise reuse a connection just as it closes and answer 502.
+   * @default 65000
+   */
+  readonly keepAliveMs: number
+  /**
+   * How long `stop()` lets responses finish, in ms, before it cuts them.
+   * @default 10000
+   */
+  readonly drainMsMax: number
+  /**
+   * How long the rest of a refused upload is read and thrown away, in ms, so that the client gets to see the
+   * answer instead of a reset connection.
+   * @default 5000
+   */
+  readonly lingerMsMax: number
+}
+
+export const defaults: BridgeOptions = Object.freeze({
+  bridgeScope: 'pool',
+  cacheBytesMax: 64 * 1024 * 1024,
+  cacheAgeMsMax: 15 * 60 * 1000,
+  flightLagBytesMax: 4 * 1024 * 1024,
+  bodyBytesMax: 64 * 1024 * 1024,
+  pressureStallMsMax: 5000,
+  upstreamWaitMsMax: 15_000,
+  cardsMax: 10_000,
+  cardAgeMsMax: 60_000,
+  uploadBytesMax: 4 * 1024 * 1024 * 1024,
+  uploadTypes: 'any',
+  uploadsMax: 16,
+  uploadBytesPerSecondMin: 1024,
+  uploadGraceMs: 30_000,
+  stripBytesMax: 16 * 1024 * 1024,
+  copiesAskedMax: 32,
+  metrics: 'token',
+  accessLog: true,
+  connectionsMax: 2048,
+  headersMsMax: 15_000,
+  headerBytesMax: 16 * 1024,
+  stallMsMax: 60_000,
+  keepAliveMs: 65_000,
+  drainMsMax: 10_000,
+  lingerMsMax: 5000
+})

@@ -1,0 +1,309 @@
+// GET and HEAD of an object under any of its names: conditions, range, type, headers, then the bytes. Nothing is
+// sent before the first verified chunk is in hand, so that every failure until then has a status of its own;
+// after it, a failure cuts the connection, so that no half picture looks whole.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { NotFoundError, toHex, UnreachableError } from '@commonhold/core'
+import type { Cards } from './cards.ts'
+import type { BridgeComponents, ByteRange } from './components.ts'
+import { ifMatchFails, ifNoneMatchHolds } from './conditions.ts'
+import { type FoundObject, findObject, refuseDenied } from './lookup.ts'
+import type { BridgeOptions } from './options.ts'
+import type { Outbox, OutboxPlace } from './outbox.ts'
+import type { ObjectReader, PassThrough } from './pass-through.ts'
+import { HttpRefusal } from './problems.ts'
+import { selectRange } from './ranges.ts'
+import { cacheControlOf, dispositionOf, fixedObjectHeaders } from './safe-headers.ts'
+import { type MediaType, sniff, sniffBytes } from './sniff.ts'
+
+export interface Serving {
+  readonly components: BridgeComponents
+  readonly options: BridgeOptions
+  readonly cards: Cards
+  readonly passThrough: PassThrough
+  readonly outbox: Outbox
+}
+
+export interface Wishes {
+  /** File name asked for in the query, untrusted. */
+  readonly filename?: string
+  /** Save instead of show. */
+  readonly download: boolean
+}
+
+export async function serveObject(
+  serving: Serving,
+  req: IncomingMessage,
+  res: ServerResponse,
+  nameText: string,
+  wishes: Wishes
+): Promise<void> {
+  const { components, cards, options } = serving
+  const object = await findObject(req, nameText, components)
+  if (!object.wanted && options.bridgeScope === 'pool') {
+    throw new NotFoundError('No pool this node is in wants this object, and it serves no others.')
+  }
+  const etag = `"${object.key}"`
+  if (ifMatchFails(req.headers['if-match'], etag)) {
+    throw new HttpRefusal(412, 'Another version was expected', 'The object is not the one If-Match names.')
+  }
+  // Before any look at size or bytes: a name that never changes meaning needs no disk to be confirmed.
+  if (ifNoneMatchHolds(req.headers['if-none-match'], etag)) {
+    sendNotModified(res, object, etag)
+    return
+  }
+
+  using gone = new ClientGone(res)
+  const waiting = deadline(options.upstreamWaitMsMax, gone.signal)
+  const card =
+    cards.peek(object.key) ?? (await asUnreachable(cards.look(object.root, object.key, waiting()), gone))
+  const isHead = req.method === 'HEAD'
+  const selection = isHead
+    ? ({ kind: 'whole' } as const) // §14.2: a range is defined for GET alone
+    : selectRange(req.headers.range, headerOf(req, 'if-range'), etag, card.size)
+  if (selection.kind === 'unsatisfiable') {
+    throw new HttpRefusal(416, 'Range not satisfiable', `The object has ${card.size} bytes.`, {
+      'Content-Range': `bytes */${card.size}`
+    })
+  }
+  const range = selection.kind === 'part' ? selection.range : { from: 0, to: card.size }
+
+  const open = (of: ByteRange): ObjectReader =>
+    card.local
+      ? new LocalReader(components.library.read(object.root, of, { signal: gone.signal }))
+      : serving.passThrough.open(object.root, card.size, of)
+
+  const patience = card.local ? () => ({ signal: gone.signal }) : waiting
+  card.type ??= await asUnreachable(typeOf(open, card.size, patience), gone)
+  const headers = headersOf(object, etag, card.type, range, wishes)
+  if (selection.kind === 'part')
+    headers.push('Content-Range', `bytes ${range.from}-${range.to - 1}/${card.size}`)
+  const status = selection.kind === 'part' ? 206 : 200
+  if (isHead || range.to === range.from) {
+    res.writeHead(status, headers)
+    res.end()
+    return
+  }
+  using place = new Place(serving.outbox, res)
+  using reader = open(range)
+  await sendBody(serving, res, object, {
+    reader,
+    range,
+    status,
+    headers,
+    place: place.outbox,
+    patience,
+    gone
+  })
+}
+
+interface Body {
+  readonly reader: ObjectReader
+  readonly range: ByteRange
+  readonly status: number
+  readonly headers: string[]
+  readonly place: OutboxPlace
+  readonly patience: () => { signal: AbortSignal }
+  readonly gone: ClientGone
+}
+
+async function sendBody(
+  serving: Serving,
+  res: ServerResponse,
+  object: FoundObject,
+  { reader, range, status, headers, place, patience, gone }: Body
+): Promise<void> {
+  let left = range.to - range.from
+  while (left > 0) {
+    const room = place.take(Math.min(left, pieceBytesUsual))
+    if (room !== undefined) await room
+    if (gone.signal.aborted) return
+    const bytes = await asUnreachable(reader.next(patience()), gone)
+    if (bytes === undefined) throw new UnreachableError('The object ended before its size.')
+    left -= bytes.length
+    if (!res.headersSent) res.writeHead(status, headers)
+    if (left === 0) {
+      // One `end` with the whole of a small object: what Node answers fastest.
+      res.end(bytes)
+      await gone.finished
+      return
+    }
+    if (!res.write(bytes)) await gone.drained()
+    if (gone.signal.aborted) return
+    place.taken()
+    // A takedown also stops what is under way. Once per chunk of about a MiB, this costs nothing.
+    await refuseDenied(serving.components, subjectOf(object), object.key)
+  }
+}
+
+const pieceBytesUsual = 1024 * 1024
+
+function subjectOf(object: FoundObject): { root: FoundObject['root']; digest?: Uint8Array } {
+  return object.digest === undefined ? { root: object.root } : { root: object.root, digest: object.digest }
+}
+
+function headersOf(
+  object: FoundObject,
+  etag: string,
+  type: MediaType,
+  range: ByteRange,
+  wishes: Wishes
+): string[] {
+  const headers = [
+    ...fixedObjectHeaders,
+    'Content-Type',
+    type.contentType,
+    'Content-Length',
+    String(range.to - range.from),
+    'ETag',
+    etag,
+    'Cache-Control',
+    cacheControlOf(object.visibility)
+  ]
+  if (!type.inline || wishes.filename !== undefined || wishes.download) {
+    const stem = object.name.kind === 'cid' ? object.key : toHex(object.name.digest)
+    const fallback = `${stem}.${object.name.extension ?? type.extension}`
+    const disposition = dispositionOf(type, wishes.filename, wishes.download, fallback)
+    if (disposition !== undefined) headers.push('Content-Disposition', disposition)
+  }
+  return headers
+}
+
+/** RFC 9110 §15.4.5: what a 200 would have said about caching, and no representation headers. */
+function sendNotModified(res: ServerResponse, object: FoundObject, etag: string): void {
+  res.writeHead(304, [
+    ...fixedObjectHeaders,
+    'ETag',
+    etag,
+    'Cache-Control',
+    cacheControlOf(object.visibility)
+  ])
+  res.end()
+}
+
+async function typeOf(
+  open: (range: ByteRange) => ObjectReader,
+  size: number,
+  patience: () => { signal: AbortSignal }
+): Promise<MediaType> {
+  const to = Math.min(size, sniffBytes)
+  const head: Uint8Array[] = []
+  using reader = open({ from: 0, to })
+  for (let length = 0; length < to; ) {
+    const bytes = await reader.next(patience())
+    if (bytes === undefined) break
+    head.push(bytes)
+    length += bytes.length
+  }
+  return await sniff(head.length === 1 && head[0] !== undefined ? head[0] : Buffer.concat(head))
+}
+
+/** Bytes on this node's disk need neither flight nor cache: the disk and the page cache are both nearer. */
+class LocalReader implements ObjectReader {
+  readonly #chunks: AsyncIterator<{ bytes: Uint8Array }>
+
+  constructor(chunks: AsyncIterable<{ bytes: Uint8Array }>) {
+    this.#chunks = chunks[Symbol.asyncIterator]()
+  }
+
+  async next(): Promise<Uint8Array | undefined> {
+    const next = await this.#chunks.next()
+    return next.done === true ? undefined : next.value.bytes
+  }
+
+  [Symbol.dispose](): void {
+    // The source cleans up; there is nobody left to be told how that went.
+    this.#chunks.return?.().catch(() => {})
+  }
+}
+
+/** The end of a response from the client's side, watched by two listeners however many chunks there are. */
+class ClientGone implements Disposable {
+  readonly #res: ServerResponse
+  readonly #abort = new AbortController()
+  readonly #onClose: () => void
+  #wake: (() => void) | undefined
+  readonly finished: Promise<void>
+
+  constructor(res: ServerResponse) {
+    this.#res = res
+    let over = (): void => {}
+    this.finished = new Promise((resolve) => {
+      over = resolve
+    })
+    this.#onClose = () => {
+      if (!res.writableFinished) this.#abort.abort(new ClientGoneError())
+      over()
+      this.#wake?.()
+    }
+    res.on('close', this.#onClose)
+    if (res.destroyed || res.closed) this.#onClose()
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** Resolves when the socket has taken what was written, or is gone. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#wake = undefined
+        this.#res.off('drain', done)
+        resolve()
+      }
+      this.#wake = done
+      this.#res.on('drain', done)
+      if (this.#res.destroyed) done()
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.#res.off('close', this.#onClose)
+  }
+}
+
+/** Not a failure of anything: nobody is there to be answered. */
+export class ClientGoneError extends Error {
+  override readonly name = 'ClientGoneError'
+
+  constructor() {
+    super('The client has closed the connection.')
+  }
+}
+
+class Place implements Disposable {
+  readonly outbox: OutboxPlace
+
+  constructor(outbox: Outbox, res: ServerResponse) {
+    this.outbox = outbox.enter(() => res.destroy())
+    res.once('close', () => this.outbox.close())
+  }
+
+  [Symbol.dispose](): void {
+    this.outbox.close()
+  }
+}
+
+/** A fresh bound for each wait on other nodes, ended early when the client goes. */
+function deadline(ms: number, gone: AbortSignal): () => { signal: AbortSignal } {
+  return () => ({ signal: AbortSignal.any([gone, AbortSignal.timeout(ms)]) })
+}
+
+/** Our own bound on waiting says the same as a library that gave up: unreachable, so 504. */
+async function asUnreachable<T>(work: Promise<T>, gone: ClientGone): Promise<T> {
+  try {
+    return await work
+  } catch (err) {
+    if (gone.signal.aborted) throw gone.signal.reason
+    if (err instanceof Error && err.name === 'TimeoutError') {
+      throw new UnreachableError('Those who hold the object did not answer in time.', { cause: err })
+    }
+    throw err
+  }
+}
+
+function headerOf(req: IncomingMessage, name: string): string | undefined {
+  const value = req.headers[name]
+  return Array.isArray(value) ? value[0] : value
+}
