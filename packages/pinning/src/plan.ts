@@ -106,7 +106,13 @@ export interface Plan {
 export function planObject(situation: Situation, options: KeepingOptions): Plan {
   const bounds = boundsFor(situation.copiesMin, situation.ranking)
   const counts = tally(situation.copies, bounds, options)
-  const view: View = { ...situation, bounds, counts, placement: placementOf(situation, bounds, counts), options }
+  const view: View = {
+    ...situation,
+    bounds,
+    counts,
+    placement: placementOf(situation, bounds, counts),
+    options
+  }
   const reasons = describe(view)
   const plan = {
     health: counts.health,
@@ -138,7 +144,9 @@ export function isMassLoss(awayMs: readonly number[], operators: number, options
   const ages = awayMs.filter((ms) => ms > 0).sort((a, b) => a - b)
   return ages.some((newest, i) => {
     const oldest = ages[i + many - 1]
-    return oldest !== undefined && oldest - newest <= options.massLossWindowMs && newest < options.massLossHoldMs
+    return (
+      oldest !== undefined && oldest - newest <= options.massLossWindowMs && newest < options.massLossHoldMs
+    )
   })
 }
 
@@ -246,9 +254,11 @@ function releaseOf(view: View): Move | undefined {
   if (others < bounds.copiesMin) return undefined
   const action: Action = { kind: 'release', askHolds: elsewhere.map((copy) => copy.node) }
 
-  if (self.copy === 'upload' && others >= bounds.copiesTarget) return { reason: 'UPLOAD_PLACED_ELSEWHERE', action }
+  if (self.copy === 'upload' && others >= bounds.copiesTarget)
+    return { reason: 'UPLOAD_PLACED_ELSEWHERE', action }
   if (counts.live.size > bounds.copiesMax && isSurplus(view)) return { reason: 'ABOVE_MAX', action }
-  if (self.diskUse > options.roomShare && others >= bounds.copiesTarget) return { reason: 'DISK_CROWDED_HERE', action }
+  if (self.diskUse > options.roomShare && others >= bounds.copiesTarget)
+    return { reason: 'DISK_CROWDED_HERE', action }
   return undefined
 }
 

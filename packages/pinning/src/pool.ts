@@ -19,7 +19,11 @@ export interface Pledge {
 export interface Founding extends Pledge {
   readonly name: string
   /** Where it differs from the defaults. */
-  readonly policy?: { readonly copiesMin?: number; readonly admission?: 'open' | 'vouch'; readonly pinBytesMax?: number }
+  readonly policy?: {
+    readonly copiesMin?: number
+    readonly admission?: 'open' | 'vouch'
+    readonly pinBytesMax?: number
+  }
   /** Number of groups is 2^k, for ever. @default 12 */
   readonly k?: number
 }
@@ -94,7 +98,12 @@ export interface PoolDoors {
     options?: PoolOptions & AbortOptions
   ): Promise<{ pool: Pool; recoverySeed: Uint8Array }>
   /** Joins the pool of a node we can reach (its addresses were given to the network before). */
-  join(components: PinningComponents, peer: NodeId, pledge: Pledge, options?: PoolOptions & AbortOptions): Promise<Pool>
+  join(
+    components: PinningComponents,
+    peer: NodeId,
+    pledge: Pledge,
+    options?: PoolOptions & AbortOptions
+  ): Promise<Pool>
   /** The pool this node is in, or absent. */
   open(components: PinningComponents, options?: PoolOptions & AbortOptions): Promise<Pool | undefined>
 }

@@ -61,7 +61,12 @@ export interface PoolSummary {
     readonly free: number
     readonly capacity: number
   }
-  readonly repairs: { readonly running: number; readonly queued: number; readonly done: number; readonly failed: number }
+  readonly repairs: {
+    readonly running: number
+    readonly queued: number
+    readonly done: number
+    readonly failed: number
+  }
   readonly proofs: {
     readonly made: number
     readonly wrong: number
@@ -83,7 +88,14 @@ export interface PoolHealth {
 
 export interface PoolReason {
   /** Stable, for scripts. */
-  readonly code: Reason | 'OBJECTS_LOST' | 'OBJECTS_UNREACHABLE' | 'MEMBERS_AWAY' | 'KEEPERS_FULL' | 'JOURNAL_FORKED' | 'PROOFS_OVERDUE'
+  readonly code:
+    | Reason
+    | 'OBJECTS_LOST'
+    | 'OBJECTS_UNREACHABLE'
+    | 'MEMBERS_AWAY'
+    | 'KEEPERS_FULL'
+    | 'JOURNAL_FORKED'
+    | 'PROOFS_OVERDUE'
   /** One sentence with the numbers. */
   readonly text: string
   /** The next command to type. */

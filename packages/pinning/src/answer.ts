@@ -1,0 +1,101 @@
+// The keeper's side of a challenge: read the bytes (which doubles as our own scrub), answer, promise.
+// Bounded in bytes per second and answers at once, all challengers together; beyond it `busy`, which is
+// no failure. A damaged block makes this copy absent here and now, before anybody else finds it.
+
+import type { NodeId } from '@commonhold/core'
+import type { CID } from 'multiformats/cid'
+import { type ChallengeAnswer, challengeRequest, type PathAnswer, type ProofAnswer, pathRequest } from './challenge.ts'
+import type { Holds } from './holds.ts'
+import type { KeepingParts } from './keeping-parts.ts'
+import { Pace } from './pace.ts'
+import { pathTo, proofDigest } from './proof.ts'
+
+export class Answers {
+  readonly #parts: KeepingParts
+  readonly #holds: Holds
+  readonly #pace: Pace
+  #running = 0
+  #given = 0
+  /** Told when a challenge found our copy damaged. */
+  onDamage: (root: CID) => void = () => {}
+
+  constructor(parts: KeepingParts, holds: Holds) {
+    const { components, dialogue, options } = parts
+    this.#parts = parts
+    this.#holds = holds
+    this.#pace = new Pace(components.clock, options.answerBytesPerSecondMax, options.answerBurstBytesMax)
+    dialogue.on(challengeRequest, async (from, challenge): Promise<ChallengeAnswer> => {
+      const answers: ProofAnswer[] = []
+      for (const root of challenge.roots) {
+        answers.push(await this.#proof(from, challenge.nonce, root, challenge.hold))
+      }
+      return { storeEpoch: components.objects.storeEpoch, answers }
+    })
+    dialogue.on(pathRequest, async (from, challenge): Promise<PathAnswer> => {
+      const { nonce, root, hold } = challenge
+      return { storeEpoch: components.objects.storeEpoch, answer: await this.#path(from, nonce, root, hold) }
+    })
+  }
+
+  /** Challenges answered with a proof so far. */
+  get given(): number {
+    return this.#given
+  }
+
+  async #proof(from: NodeId, nonce: Uint8Array, root: CID, hold: boolean): Promise<ProofAnswer> {
+    const { components, roster } = this.#parts
+    return await this.#reading(root, from, hold, async (held): Promise<ProofAnswer> => {
+      const subject = { pool: roster.poolId, nonce, keeper: components.keys.nodeId, root }
+      return { kind: 'proof', digest: await proofDigest(subject, components.objects.blocks(root)), held }
+    })
+  }
+
+  async #path(from: NodeId, nonce: Uint8Array, root: CID, hold: boolean): Promise<PathAnswer['answer']> {
+    const { components, options } = this.#parts
+    return await this.#reading(root, from, hold, async (held): Promise<PathAnswer['answer']> => {
+      const blocks = await pathTo(nonce, root, components.objects.blocks(root))
+      const bytes = blocks.reduce((sum, block) => sum + block.length, 0)
+      return bytes > options.pathBytesMax ? { kind: 'busy' } : { kind: 'path', blocks, held }
+    })
+  }
+
+  async #reading<A>(
+    root: CID,
+    from: NodeId,
+    hold: boolean,
+    read: (held: boolean) => Promise<A>
+  ): Promise<A | { kind: 'absent' | 'declined' | 'busy' }> {
+    const { components, wanted, options } = this.#parts
+    const wish = await wanted.get(root)
+    const subject = wish?.digest === undefined ? { root } : { root, digest: wish.digest }
+    if ((await components.policy.decide(subject)).verdict === 'deny') return { kind: 'declined' }
+    if (!(await components.objects.has(root))) return { kind: 'absent' }
+    if (this.#running >= options.answerConcurrency || !this.#pace.take(wish?.size ?? 0)) return { kind: 'busy' }
+    this.#running++
+    try {
+      // The promise first, then the reading: between them nothing may drop what the answer speaks of.
+      const held = hold && (await this.#holds.grant(root, from))
+      const answer = await read(held)
+      this.#given++
+      return answer
+    } catch (err) {
+      return await this.#unreadable(root, err)
+    } finally {
+      this.#running--
+    }
+  }
+
+  async #unreadable(root: CID, err: unknown): Promise<{ kind: 'absent' | 'busy' }> {
+    const { components } = this.#parts
+    const name = err instanceof Error ? err.name : ''
+    if (name === 'CorruptBlockError' || name === 'NotFoundError') {
+      components.log.warn('our own copy is damaged; it will be fetched anew', { root: root.toString(), err })
+      await components.objects.quarantine(root)
+      this.onDamage(root)
+      return { kind: 'absent' }
+    }
+    // A disk that fails to answer says nothing about the bytes: neither absent nor wrong.
+    components.log.error('a copy could not be read for a proof', { root: root.toString(), err })
+    return { kind: 'busy' }
+  }
+}

@@ -1,0 +1,294 @@
+// Pulling what we lack: a bounded queue in order of need, few pulls at once, each asked of its sources
+// first so that five candidates do not make five copies. Station: plan -> REPAIR -> object store.
+// Never decides that a copy is needed: the plan says so, again and again, until it is there.
+
+import { type AbortOptions, type NodeId, type RecordType, toHex } from '@commonhold/core'
+import type { CID } from 'multiformats/cid'
+import { z } from 'zod'
+import type { Census } from './census.ts'
+import type { HeldObject } from './components.ts'
+import { slept, within } from './deadline.ts'
+import type { RequestType } from './dialogue.ts'
+import { rootField } from './fields.ts'
+import type { KeepingParts } from './keeping-parts.ts'
+import { Pace } from './pace.ts'
+import type { Action } from './plan.ts'
+import type { Presence } from './presence.ts'
+import type { Reports } from './report.ts'
+import { rootKey } from './root-key.ts'
+
+type Fetch = Extract<Action, { kind: 'fetch' }>
+
+export const intentRequest: RequestType<{ root: CID; copies: number }, { answer: 'go' | 'enough' | 'absent' }> = {
+  name: 'fetch-intent/1',
+  request: {
+    kind: 'fetch-intent',
+    bytesMax: 128,
+    schema: z.strictObject({ root: rootField, copies: z.int().min(1).max(64) })
+  } satisfies RecordType<{ root: CID; copies: number }>,
+  answer: {
+    kind: 'fetch-intent-answer',
+    bytesMax: 64,
+    schema: z.strictObject({ answer: z.enum(['go', 'enough', 'absent']) })
+  }
+}
+
+interface Job {
+  readonly root: CID
+  from: readonly NodeId[]
+  urgency: number
+  dueMs: number
+  /** Copies up to which sources say `go`. */
+  copies: number
+  failures: number
+  running: boolean
+}
+
+export class Repairs {
+  readonly #parts: KeepingParts
+  readonly #census: Census
+  readonly #presence: Presence
+  readonly #reports: Reports
+  readonly #pace: Pace
+  readonly #jobs = new Map<string, Job>()
+  /** Pulls under way by root, whoever asked for them: offer and repair share one. */
+  readonly #pulls = new Map<string, Promise<HeldObject>>()
+  /** As a source: who means to fetch what, until when. */
+  readonly #intents = new Map<string, Map<NodeId, number>>()
+  readonly #stop = new AbortController()
+  readonly #active = new Set<Promise<void>>()
+  #wake: () => void = () => {}
+  #loop: Promise<void> | undefined
+  readonly counts: { done: number; failed: number } = { done: 0, failed: 0 }
+  /** Told when a pull ended, well or not. */
+  onEnd: (root: CID) => void = () => {}
+
+  constructor(parts: KeepingParts, census: Census, presence: Presence, reports: Reports) {
+    this.#parts = parts
+    this.#census = census
+    this.#presence = presence
+    this.#reports = reports
+    const { repairBytesPerSecondMax } = parts.options
+    this.#pace = new Pace(parts.components.clock, repairBytesPerSecondMax, repairBytesPerSecondMax)
+    parts.dialogue.on(intentRequest, (from, { root, copies }) => this.#answer(from, root, copies))
+  }
+
+  get running(): number {
+    return [...this.#jobs.values()].filter((job) => job.running).length
+  }
+
+  get queued(): number {
+    return this.#jobs.size - this.running
+  }
+
+  async start(): Promise<void> {
+    this.#loop = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error('stopped'))
+    this.#wake()
+    await this.#loop
+    await Promise.allSettled(this.#active)
+  }
+
+  /** The plan wants this pull. A job already there keeps its place: waiting begins when it was first wanted. */
+  want(root: CID, fetch: Fetch, copies: number): void {
+    const name = toHex(rootKey(root))
+    const { components, options } = this.#parts
+    const jitterMs = components.random.unit() * options.repairStaggerMs * 0.5
+    const dueMs = components.clock.monotonicMs() + fetch.afterMs + (fetch.afterMs > 0 ? jitterMs : 0)
+    const job = this.#jobs.get(name)
+    if (job === undefined) {
+      this.#jobs.set(name, {
+        root,
+        from: fetch.from,
+        urgency: fetch.urgency,
+        dueMs,
+        copies,
+        failures: 0,
+        running: false
+      })
+    } else {
+      job.from = fetch.from
+      job.urgency = fetch.urgency
+      job.copies = copies
+      // More urgent than before may come earlier; what failed keeps its wait.
+      if (job.failures === 0) job.dueMs = Math.min(job.dueMs, dueMs)
+    }
+    this.#wake()
+  }
+
+  /** The plan no longer wants it. A pull under way ends by itself: a copy too many, never one too few. */
+  unwant(root: CID): void {
+    const name = toHex(rootKey(root))
+    if (this.#jobs.get(name)?.running === false) this.#jobs.delete(name)
+  }
+
+  isQueued(root: CID): boolean {
+    return this.#jobs.has(toHex(rootKey(root)))
+  }
+
+  /**
+   * Makes the object complete and durable here from these peers; concurrent callers share one pull.
+   * @throws what `ObjectStore.fetch` throws
+   */
+  async pull(root: CID, from: readonly NodeId[], options?: AbortOptions): Promise<HeldObject> {
+    const name = toHex(rootKey(root))
+    const running = this.#pulls.get(name)
+    if (running !== undefined) return await running
+    const { components, locks, wanted } = this.#parts
+    const pull = locks.run(root, async () => {
+      const size = (await wanted.get(root))?.size
+      const held = await components.objects.fetch(root, from, {
+        ...options,
+        ...(size === undefined ? {} : { sizeMax: size })
+      })
+      const origin = (await this.#reports.originOf(root)) ?? held.origin
+      await this.#reports.noteHeld(root, origin)
+      return held
+    })
+    this.#pulls.set(name, pull)
+    try {
+      return await pull
+    } finally {
+      this.#pulls.delete(name)
+      this.onEnd(root)
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { components } = this.#parts
+    while (!this.#stop.signal.aborted) {
+      for (let job = this.#nextDue(); job !== undefined; job = this.#nextDue()) this.#begin(job)
+      const nowMs = components.clock.monotonicMs()
+      const idle = [...this.#jobs.values()].filter((job) => !job.running)
+      const nextMs = idle.reduce((min, job) => Math.min(min, job.dueMs), Number.POSITIVE_INFINITY)
+      const full = this.running >= this.#parts.options.repairConcurrency
+      await this.#sleep(full || nextMs === Number.POSITIVE_INFINITY ? undefined : Math.max(nextMs - nowMs, 100))
+    }
+  }
+
+  /** Until woken, or until the next job is due. */
+  async #sleep(ms: number | undefined): Promise<void> {
+    const woken = new AbortController()
+    const signal = AbortSignal.any([woken.signal, this.#stop.signal])
+    const called = new Promise<void>((resolve) => {
+      this.#wake = () => {
+        woken.abort(new Error('woken'))
+        resolve()
+      }
+    })
+    if (ms === undefined) await called
+    else await slept(this.#parts.components.clock, ms, signal)
+    this.#wake = () => {}
+  }
+
+  /** Due, most urgent first, then longest due; urgent ones do not wait for bandwidth. */
+  #nextDue(): Job | undefined {
+    if (this.running >= this.#parts.options.repairConcurrency || this.#stop.signal.aborted) return undefined
+    const nowMs = this.#parts.components.clock.monotonicMs()
+    const due = [...this.#jobs.values()].filter((job) => !job.running && job.dueMs <= nowMs)
+    due.sort((a, b) => a.urgency - b.urgency || a.dueMs - b.dueMs)
+    const job = due[0]
+    if (job === undefined) return undefined
+    if (job.urgency > 1 && !this.#pace.take(0)) return undefined
+    return job
+  }
+
+  #begin(job: Job): void {
+    job.running = true
+    const work = this.#attempt(job).finally(() => {
+      this.#active.delete(work)
+      this.#wake()
+    })
+    this.#active.add(work)
+  }
+
+  async #attempt(job: Job): Promise<void> {
+    const { components, options } = this.#parts
+    const name = toHex(rootKey(job.root))
+    try {
+      const sources = await this.#askSources(job)
+      if (sources === 'enough') {
+        // Somebody else is making it. The next look decides whether we are needed after all.
+        this.#jobs.delete(name)
+        return
+      }
+      const held = await this.pull(job.root, sources, { signal: this.#stop.signal })
+      this.#pace.take(held.size)
+      this.counts.done++
+      // Removed only now: whatever failed above left the job in the queue.
+      this.#jobs.delete(name)
+    } catch (err) {
+      if (this.#stop.signal.aborted) return
+      this.counts.failed++
+      job.failures++
+      const waitMs = Math.min(options.repairRetryMs * 2 ** (job.failures - 1), options.repairRetryMsMax)
+      job.dueMs = components.clock.monotonicMs() + waitMs * (0.75 + 0.5 * components.random.unit())
+      job.running = false
+      components.log.info('a pull failed and will be tried again', { root: job.root.toString(), waitMs, err })
+    } finally {
+      job.running = false
+    }
+  }
+
+  /** Tells every source that we mean to fetch; one `enough` is enough. */
+  async #askSources(job: Job): Promise<readonly NodeId[] | 'enough'> {
+    const { components, dialogue, options } = this.#parts
+    const willing: NodeId[] = []
+    const silent: NodeId[] = []
+    for (const source of job.from) {
+      try {
+        const { answer } = await within(
+          components.clock,
+          options.presenceAnswerMs,
+          (abort) => dialogue.ask(source, intentRequest, { root: job.root, copies: job.copies }, abort),
+          { signal: this.#stop.signal }
+        )
+        this.#presence.noteAlive(source)
+        if (answer === 'enough') return 'enough'
+        if (answer === 'absent') await this.#census.noteAbsent(job.root, source)
+        else willing.push(source)
+      } catch (err) {
+        if (this.#stop.signal.aborted) throw err
+        // It may still serve the bytes; it is asked last.
+        components.log.debug('a source did not answer', { source, err })
+        silent.push(source)
+      }
+    }
+    return [...willing, ...silent]
+  }
+
+  async #answer(from: NodeId, root: CID, copies: number): Promise<{ answer: 'go' | 'enough' | 'absent' }> {
+    const { components, roster, options } = this.#parts
+    if (!(await components.objects.has(root))) return { answer: 'absent' }
+    const known = await this.#census.copiesOf(root)
+    const nowMs = components.clock.monotonicMs()
+    const name = toHex(rootKey(root))
+    const intents = this.#intents.get(name) ?? new Map<NodeId, number>()
+    for (const [node, untilMs] of intents) if (untilMs <= nowMs) intents.delete(node)
+    const asker = roster.operatorOf(from)
+    const counted = new Set(
+      known
+        .filter((copy) => copy.counted && copy.awayMs === 0)
+        .filter((copy) => copy.state.kind !== 'corrupt' && copy.state.kind !== 'declined')
+        .map((copy) => copy.operator)
+    )
+    for (const node of intents.keys()) counted.add(roster.operatorOf(node) ?? node)
+    if (asker !== undefined) counted.delete(asker)
+    if (counted.size >= copies) return { answer: 'enough' }
+    intents.set(from, nowMs + options.fetchIntentMs)
+    this.#intents.set(name, intents)
+    return { answer: 'go' }
+  }
+
+  /** Intents of those who never came. */
+  forgetPast(): void {
+    const nowMs = this.#parts.components.clock.monotonicMs()
+    for (const [name, intents] of this.#intents) {
+      for (const [node, untilMs] of intents) if (untilMs <= nowMs) intents.delete(node)
+      if (intents.size === 0) this.#intents.delete(name)
+    }
+  }
+}
