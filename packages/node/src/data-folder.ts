@@ -139,7 +139,15 @@ async function makeStore(root: string, epoch: Uint8Array, fileSystem: FileSystem
 /** What a folder without a marker must not contain. */
 async function strangers(root: string, blocks: string, fileSystem: FileSystem): Promise<string[]> {
   // The config may have been written first, by hand or by whoever sets machines up.
-  const unfinished = new Set(['blocks', 'logs', 'keys', 'lock.db', 'lock.db-journal', 'lock.pid', 'config.toml'])
+  const unfinished = new Set([
+    'blocks',
+    'logs',
+    'keys',
+    'lock.db',
+    'lock.db-journal',
+    'lock.pid',
+    'config.toml'
+  ])
   const strange = (await fileSystem.names(root)).filter((name) => !unfinished.has(name) && !isTemporary(name))
   for (const name of ['blocks', 'logs', 'keys']) {
     const folder = join(root, name)

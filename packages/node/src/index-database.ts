@@ -3,9 +3,10 @@
 // Knows no tables but its own mark; node and pinning bring theirs as migrations.
 
 import { rename } from 'node:fs/promises'
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { type Log, NoSpaceError, StoreMismatchError } from '@commonhold/core'
-import { Kysely, type Migration, Migrator, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely'
+import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
 import { type FileSystem, hasCode } from './file-system.ts'
 import { defaults } from './options.ts'
 
@@ -155,7 +156,7 @@ class StatementCache implements SqliteDatabase {
   prepare(sql: string): SqliteStatement {
     const known = this.#statements.get(sql)
     if (known !== undefined) return known
-    const statement = adapt(this.#database.prepare(sql))
+    const statement = this.#adapt(sql)
     if (this.#statements.size >= defaults.statementsMax) {
       const [oldest] = this.#statements.keys()
       if (oldest !== undefined) this.#statements.delete(oldest)
@@ -168,13 +169,16 @@ class StatementCache implements SqliteDatabase {
     this.#statements.clear()
     this.#database.close()
   }
-}
 
-function adapt(statement: StatementSync): SqliteStatement {
-  return {
-    reader: statement.columns().length > 0,
-    all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
-    run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
-    iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])) as IterableIterator<unknown>
+  #adapt(sql: string): SqliteStatement {
+    const statement = this.#database.prepare(sql)
+    return {
+      reader: statement.columns().length > 0,
+      all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
+      run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
+      // A statement of its own, because running the shared one again would end the iteration.
+      iterate: (parameters) =>
+        this.#database.prepare(sql).iterate(...(parameters as SQLInputValue[])) as IterableIterator<unknown>
+    }
   }
 }

@@ -76,7 +76,9 @@ export async function readFrame(
   const end = position + headBytes + length
   if (end > size) return undefined
   const payload = await readExactly(readAt, position + headBytes, length)
-  const sound = check(salt, position, head.subarray(0, 4), payload).subarray(0, 8).equals(head.subarray(8, 16))
+  const sound = check(salt, position, head.subarray(0, 4), payload)
+    .subarray(0, 8)
+    .equals(head.subarray(8, 16))
   if (sound) return { records: recordsIn(payload), end }
   if (end === size) return undefined
   throw damaged(position)
@@ -95,7 +97,8 @@ async function assertTorn(readAt: ReadAt, salt: Uint8Array, position: number, si
   if (remains > headBytes + defaults.logFrameBytesMax) throw damaged(position)
   const bytes = await readExactly(readAt, position, remains)
   for (let at = 1; at + headBytes <= remains; at++) {
-    if (lengthIn(salt, position + at, bytes.subarray(at, at + headBytes)) !== undefined) throw damaged(position)
+    if (lengthIn(salt, position + at, bytes.subarray(at, at + headBytes)) !== undefined)
+      throw damaged(position)
   }
 }
 
@@ -129,5 +132,8 @@ async function readExactly(readAt: ReadAt, position: number, length: number): Pr
 }
 
 function damaged(position: number): MalformedRecordError {
-  return new MalformedRecordError('record log', `the frame at byte ${position} is damaged and others follow it`)
+  return new MalformedRecordError(
+    'record log',
+    `the frame at byte ${position} is damaged and others follow it`
+  )
 }

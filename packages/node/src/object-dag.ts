@@ -53,7 +53,10 @@ export function readObjectNode(cid: CID, bytes: Uint8Array): ObjectNode {
     throw new MalformedRecordError('object', `${cid} has both bytes and links`)
   }
   if (file.blockSizes.length !== links.length) {
-    throw new MalformedRecordError('object', `${cid} has ${links.length} links and ${file.blockSizes.length} sizes`)
+    throw new MalformedRecordError(
+      'object',
+      `${cid} has ${links.length} links and ${file.blockSizes.length} sizes`
+    )
   }
   let size = 0
   const sized: ObjectLink[] = []

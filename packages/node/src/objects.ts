@@ -1,29 +1,298 @@
-// Whole objects on this node's disk. Signatures first; the implementation follows in this file.
+// Whole objects on this node's disk: brought in through an intake, read, listed, removed. A row says an
+// object is complete and comes after its last block; a removal takes the row first and then the blocks
+// nobody else needs. What can be told from blocks and journals is here only as a copy (object-index.ts).
+// Never speaks to the network: fetching puts what it fetched through `begin`.
 
-import type { AbortOptions } from '@commonhold/core'
+import { type AbortOptions, CorruptBlockError, type Log, NotFoundError, rawCidOf } from '@commonhold/core'
+import type { Kysely } from 'kysely'
 import type { CID } from 'multiformats/cid'
+import { BlockClaims } from './block-claims.ts'
+import { type BlockStore, blockKey } from './block-store.ts'
+import type { DiskSpace, SpaceReport } from './disk-space.ts'
+import { FileWalk, wholeFile } from './file-walk.ts'
+import { KeyedLock } from './keyed-lock.ts'
+import type { NodeTables } from './node-tables.ts'
 import type { ByteRange } from './object-dag.ts'
-import type { IntakeOptions, ObjectIntake } from './object-intake.ts'
+import { ObjectIndex, type StoredObject } from './object-index.ts'
+import { type IntakeOptions, LocalIntake, type ObjectIntake } from './object-intake.ts'
 
-export interface StoredObject {
-  readonly root: CID
-  /** File bytes. */
-  readonly size: number
-  readonly origin: 'upload' | 'repair'
-  /** Plain sha2-256 of the whole file, when known. */
-  readonly digest?: Uint8Array
+export interface ObjectsInit {
+  readonly storeEpoch: Uint8Array
+  readonly blocks: BlockStore
+  /** With `nodeMigrations` applied. */
+  readonly database: Kysely<NodeTables>
+  readonly space: DiskSpace
+  readonly log: Log
 }
 
-export interface LocalObjects {
+/** A name somebody wants kept, for `reconcile`: what journals know and a lost index does not. */
+export interface WantedName {
+  readonly root: CID
+  readonly digest?: Uint8Array
+  readonly origin: 'upload' | 'repair'
+}
+
+export interface Reconciled {
+  /** Complete objects whose rows were missing. */
+  readonly adopted: number
+  /** Blocks deleted because no object needs them. */
+  readonly orphans: number
+}
+
+/** Everything `Objects` offers, for those who wrap or stand in for it. */
+export type LocalObjects = Pick<Objects, keyof Objects>
+
+export class Objects {
   readonly storeEpoch: Uint8Array
-  begin(options: IntakeOptions): Promise<ObjectIntake>
-  has(root: CID): Promise<boolean>
-  get(root: CID): Promise<StoredObject | undefined>
-  byDigest(digest: Uint8Array): Promise<StoredObject | undefined>
-  roots(options?: AbortOptions): AsyncIterable<StoredObject>
-  blocks(root: CID, options?: AbortOptions): AsyncIterable<Uint8Array>
-  read(root: CID, range: ByteRange, options?: AbortOptions): AsyncIterable<{ offset: number; bytes: Uint8Array }>
-  remove(root: CID): Promise<boolean>
-  quarantine(root: CID): Promise<void>
-  space(): Promise<{ usedBytes: number; freeBytes: number; capacityBytes: number }>
+  readonly #blocks: BlockStore
+  readonly #space: DiskSpace
+  readonly #log: Log
+  readonly #index: ObjectIndex
+  readonly #claims: BlockClaims
+  readonly #roots = new KeyedLock()
+  /** Roots being read or brought in, and how often. */
+  readonly #open = new Map<string, number>()
+
+  constructor(init: ObjectsInit) {
+    this.storeEpoch = init.storeEpoch
+    this.#blocks = init.blocks
+    this.#space = init.space
+    this.#log = init.log
+    this.#index = new ObjectIndex(init.database)
+    this.#claims = new BlockClaims(init.blocks, this.#index)
+  }
+
+  /** Begins to bring an object in. @throws NoSpaceError */
+  async begin(options: IntakeOptions): Promise<ObjectIntake> {
+    const { origin, root, sizeMax } = options
+    const reserved = sizeMax ?? 0
+    await this.#space.reserve(reserved)
+    const opened: CID[] = []
+    const hold = (cid: CID): void => {
+      opened.push(cid)
+      this.#hold(cid)
+    }
+    if (root !== undefined) hold(root)
+    return new LocalIntake(
+      {
+        blocks: this.#blocks,
+        claims: this.#claims,
+        space: this.#space,
+        onComplete: (object, blocks) =>
+          this.#locked(object.root, async () => {
+            hold(object.root)
+            await this.#index.add(object, origin, blocks)
+          }),
+        onEnd: () => {
+          for (const cid of opened) this.#letGo(cid)
+        }
+      },
+      sizeMax ?? Number.POSITIVE_INFINITY,
+      reserved
+    )
+  }
+
+  /** Whether the object is here and complete, as far as the index knows. */
+  async has(root: CID): Promise<boolean> {
+    return (await this.#index.find(root)) !== undefined
+  }
+
+  get(root: CID): Promise<StoredObject | undefined> {
+    return this.#index.find(root)
+  }
+
+  /** By the plain sha2-256 of the whole file. */
+  byDigest(digest: Uint8Array): Promise<StoredObject | undefined> {
+    return this.#index.findByDigest(digest)
+  }
+
+  /** All complete objects, in byte order of the digest of their root. */
+  async *roots(options?: AbortOptions): AsyncGenerator<StoredObject> {
+    for await (const object of this.#index.all('complete')) {
+      options?.signal?.throwIfAborted()
+      yield object
+    }
+  }
+
+  /**
+   * Every block of the object, depth first, each once per occurrence, each verified.
+   * @throws NotFoundError, CorruptBlockError; the object is then marked damaged.
+   */
+  async *blocks(root: CID, options?: AbortOptions): AsyncGenerator<Uint8Array> {
+    for await (const { block } of this.#walk(root, wholeFile, options)) yield block
+  }
+
+  /**
+   * Verified file bytes of the range, clamped to the file, leaf by leaf as the caller asks.
+   * @throws NotFoundError, CorruptBlockError; the object is then marked damaged.
+   */
+  async *read(
+    root: CID,
+    range: ByteRange = wholeFile,
+    options?: AbortOptions
+  ): AsyncGenerator<{ readonly offset: number; readonly bytes: Uint8Array }> {
+    for await (const { piece } of this.#walk(root, range, options)) {
+      if (piece !== undefined) yield piece
+    }
+  }
+
+  /** One verified block, whichever object it belongs to; `undefined` when it is absent or damaged. */
+  async block(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#blocks.get(cid, options)
+    } catch (err) {
+      if (!(err instanceof CorruptBlockError)) throw err
+      await this.#damaged(cid, err)
+      return undefined
+    }
+  }
+
+  /**
+   * Drops the object: first its row, then the blocks no other object needs. `false`, and nothing done,
+   * while a reader or an intake of this root is open.
+   */
+  async remove(root: CID): Promise<boolean> {
+    return this.#locked(root, async () => {
+      if (this.#open.has(rootKey(root))) return false
+      // Row first: after a crash between, there are blocks without an object, which `reconcile` deletes,
+      // and never an object without its blocks.
+      const blocks = await this.#index.remove(root)
+      await this.#claims.deleteAllUnneeded(blocks)
+      return true
+    })
+  }
+
+  /** Marks the object damaged: it is not here any more until it was brought in anew. */
+  async quarantine(root: CID): Promise<void> {
+    await this.#locked(root, () => this.#index.markDamaged(root))
+  }
+
+  space(): Promise<SpaceReport> {
+    return this.#space.report()
+  }
+
+  /**
+   * Makes index and blocks agree, at start and before anything else is brought in: wanted objects whose
+   * blocks are all here get their rows back (a lost or older index), damaged ones nobody wants go, and so
+   * do blocks that belong to nothing (an attempt cut short). Any error ends it with nothing guessed.
+   */
+  async reconcile(wanted: AsyncIterable<WantedName>, options?: AbortOptions): Promise<Reconciled> {
+    let orphans = await this.#orphans(options)
+    const damaged = new Map<string, CID>()
+    for await (const { root } of this.#index.all('damaged')) damaged.set(rootKey(root), root)
+    let adopted = 0
+    for await (const name of wanted) {
+      options?.signal?.throwIfAborted()
+      damaged.delete(rootKey(name.root))
+      if (orphans.has(blockKey(name.root)) && (await this.#adopt(name, options))) adopted++
+    }
+    for (const root of damaged.values()) await this.remove(root)
+    if (adopted > 0) orphans = await this.#orphans(options)
+    let deleted = 0
+    for (const digest of orphans.values()) {
+      options?.signal?.throwIfAborted()
+      if (await this.#claims.deleteUnneeded(rawCidOf(digest))) deleted++
+    }
+    if (adopted + deleted > 0) this.#log.info('index and blocks reconciled', { adopted, orphans: deleted })
+    return { adopted, orphans: deleted }
+  }
+
+  /** Blocks no object is made of, by key. About 150 bytes each in memory. */
+  async #orphans(options?: AbortOptions): Promise<Map<string, Uint8Array>> {
+    const orphans = new Map<string, Uint8Array>()
+    for await (const cid of this.#blocks.list(options)) {
+      options?.signal?.throwIfAborted()
+      const digest = cid.multihash.digest
+      if (!(await this.#index.needs(digest))) orphans.set(blockKey(cid), digest)
+    }
+    return orphans
+  }
+
+  /** Gives the object its row back if every block of it is here and sound. */
+  async #adopt(name: WantedName, options?: AbortOptions): Promise<boolean> {
+    await using intake = await this.begin({ origin: name.origin, root: name.root })
+    const walk = new FileWalk(name.root)
+    for (let step = walk.next; step !== undefined; step = walk.next) {
+      const bytes = await intake.keep(step.cid, options)
+      if (bytes === undefined) return false
+      walk.accept(bytes)
+    }
+    await intake.complete({
+      root: name.root,
+      size: walk.size ?? 0,
+      ...(name.digest === undefined ? {} : { digest: name.digest })
+    })
+    return true
+  }
+
+  async *#walk(
+    root: CID,
+    range: ByteRange,
+    options?: AbortOptions
+  ): AsyncGenerator<{
+    readonly block: Uint8Array
+    readonly piece: { offset: number; bytes: Uint8Array } | undefined
+  }> {
+    // Under the lock, so that a removal has either seen this reader or is over.
+    const known = await this.#locked(root, async () => {
+      const object = await this.#index.find(root)
+      if (object !== undefined) this.#hold(root)
+      return object
+    })
+    if (known === undefined) throw new NotFoundError(`The object ${root} is not on this node.`)
+    try {
+      const walk = new FileWalk(root, range)
+      for (let step = walk.next; step !== undefined; step = walk.next) {
+        const block = await this.#mustHave(step.cid, options)
+        yield { block, piece: walk.accept(block) }
+      }
+    } finally {
+      this.#letGo(root)
+    }
+  }
+
+  async #mustHave(cid: CID, options?: AbortOptions): Promise<Uint8Array> {
+    let bytes: Uint8Array | undefined
+    try {
+      bytes = await this.#blocks.get(cid, options)
+    } catch (err) {
+      if (err instanceof CorruptBlockError) await this.#damaged(cid, err)
+      throw err
+    }
+    if (bytes !== undefined) return bytes
+    const err = new NotFoundError(`Block ${cid} of a complete object is missing on disk.`)
+    await this.#damaged(cid, err)
+    throw err
+  }
+
+  async #damaged(cid: CID, err: unknown): Promise<void> {
+    // Looked at again: whoever put the block anew meanwhile has healed every object that needs it.
+    if (!(await this.#blocks.quarantine(cid)) && (await this.#blocks.has(cid))) return
+    await this.#index.markDamagedBy(cid)
+    this.#log.error('a stored block is damaged; its objects are to be fetched anew', {
+      cid: cid.toString(),
+      err
+    })
+  }
+
+  #locked<T>(root: CID, work: () => Promise<T>): Promise<T> {
+    return this.#roots.run(rootKey(root), work)
+  }
+
+  #hold(root: CID): void {
+    const key = rootKey(root)
+    this.#open.set(key, (this.#open.get(key) ?? 0) + 1)
+  }
+
+  #letGo(root: CID): void {
+    const key = rootKey(root)
+    const left = (this.#open.get(key) ?? 1) - 1
+    if (left === 0) this.#open.delete(key)
+    else this.#open.set(key, left)
+  }
+}
+
+/** Two spellings of a root are one object. */
+function rootKey(root: CID): string {
+  return Buffer.from(root.toV1().bytes).toString('latin1')
 }

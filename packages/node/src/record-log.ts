@@ -34,7 +34,8 @@ export class FileRecordLogs {
    * @throws InvalidInputError, ConflictError while it is open, MalformedRecordError when damaged, NoSpaceError
    */
   async open(name: string): Promise<FileRecordLog> {
-    if (!nameForm.test(name)) throw new InvalidInputError(`“${name.slice(0, 140)}” is no name of a record log.`)
+    if (!nameForm.test(name))
+      throw new InvalidInputError(`“${name.slice(0, 140)}” is no name of a record log.`)
     if (this.#open.has(name)) throw new ConflictError(`The record log ${name} is open already.`)
     this.#open.add(name)
     const release = (): void => {
@@ -94,7 +95,10 @@ export class FileRecordLog {
   #end: number
   #waiting: Waiting[] = []
   #writing: Promise<void> | undefined
-  #state: { readonly kind: 'open' } | { readonly kind: 'closed' } | { readonly kind: 'failed'; readonly cause: unknown } = {
+  #state:
+    | { readonly kind: 'open' }
+    | { readonly kind: 'closed' }
+    | { readonly kind: 'failed'; readonly cause: unknown } = {
     kind: 'open'
   }
 
@@ -151,7 +155,10 @@ export class FileRecordLog {
     for (let at = headerBytes; at < end; ) {
       const frame = await readFrame(this.#file.read, this.#salt, at, end)
       if (frame === undefined) {
-        throw new MalformedRecordError('record log', `${this.#name} was damaged at byte ${at} while it was open`)
+        throw new MalformedRecordError(
+          'record log',
+          `${this.#name} was damaged at byte ${at} while it was open`
+        )
       }
       yield* frame.records
       at = frame.end

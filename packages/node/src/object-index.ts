@@ -1,0 +1,203 @@
+// What the index knows about whole objects: their rows, and which blocks each is made of. All SQL about
+// objects is here. Derived from blocks and journals: `Objects.reconcile` makes it anew.
+
+import { type Kysely, sql, type Transaction } from 'kysely'
+import { CID } from 'multiformats/cid'
+import { indexError } from './index-database.ts'
+import type { NodeTables } from './node-tables.ts'
+import type { CompletedObject } from './object-intake.ts'
+
+export interface StoredObject {
+  /** CIDv1. */
+  readonly root: CID
+  /** File bytes. */
+  readonly size: number
+  readonly origin: 'upload' | 'repair'
+  /** Plain sha2-256 of the whole file, when known. */
+  readonly digest?: Uint8Array
+}
+
+type Origin = StoredObject['origin']
+
+const rowsPerPage = 256
+/** SQLite binds 32,766 values; far fewer make a statement worth caching. */
+const blocksPerInsert = 64
+
+export class ObjectIndex {
+  readonly #database: Kysely<NodeTables>
+
+  constructor(database: Kysely<NodeTables>) {
+    this.#database = database
+  }
+
+  async find(root: CID, state: 'complete' | 'damaged' = 'complete'): Promise<StoredObject | undefined> {
+    const row = await this.#database
+      .selectFrom('objects')
+      .selectAll()
+      .where('root', '=', nameOf(root))
+      .where('state', '=', state)
+      .executeTakeFirst()
+    return row === undefined ? undefined : stored(row)
+  }
+
+  async findByDigest(digest: Uint8Array): Promise<StoredObject | undefined> {
+    const row = await this.#database
+      .selectFrom('objects')
+      .selectAll()
+      .where('digest', '=', digest)
+      .where('state', '=', 'complete')
+      .orderBy('root')
+      .limit(1)
+      .executeTakeFirst()
+    return row === undefined ? undefined : stored(row)
+  }
+
+  /** Objects, complete or not, whose root or whole file has this digest. */
+  async findAllNamed(digest: Uint8Array): Promise<StoredObject[]> {
+    const rows = await this.#database
+      .selectFrom('objects')
+      .selectAll()
+      .where((eb) => eb.or([eb('rootDigest', '=', digest), eb('digest', '=', digest)]))
+      .execute()
+    return rows.map(stored)
+  }
+
+  /** In byte order of the digest of the root, page by page, so that no statement stays open meanwhile. */
+  async *all(state: 'complete' | 'damaged'): AsyncGenerator<StoredObject> {
+    let after: { readonly rootDigest: Uint8Array; readonly root: Uint8Array } | undefined
+    for (;;) {
+      let query = this.#database.selectFrom('objects').selectAll().where('state', '=', state)
+      if (after !== undefined) {
+        const { rootDigest, root } = after
+        query = query.where(({ eb, refTuple, tuple }) =>
+          eb(refTuple('rootDigest', 'root'), '>', tuple(rootDigest, root))
+        )
+      }
+      const rows = await query.orderBy('rootDigest').orderBy('root').limit(rowsPerPage).execute()
+      for (const row of rows) yield stored(row)
+      after = rows.at(-1)
+      if (rows.length < rowsPerPage) return
+    }
+  }
+
+  /** Row and blocks in one transaction: durable when it resolves. */
+  async add(object: CompletedObject, origin: Origin, blocks: Iterable<Uint8Array>): Promise<void> {
+    try {
+      await this.#database.transaction().execute(async (transaction) => {
+        const { id } = await transaction
+          .insertInto('objects')
+          .values({
+            root: nameOf(object.root),
+            rootDigest: object.root.multihash.digest,
+            digest: object.digest ?? null,
+            size: object.size,
+            origin,
+            state: 'complete'
+          })
+          .onConflict((conflict) =>
+            conflict.column('root').doUpdateSet((eb) => ({
+              state: 'complete',
+              digest: eb.fn.coalesce('excluded.digest', 'objects.digest'),
+              // Whoever put it here as an upload has a reason to keep it that a repair does not take away.
+              origin: sql<Origin>`CASE WHEN objects.origin = 'upload' THEN 'upload' ELSE excluded.origin END`
+            }))
+          )
+          .returning('id')
+          .executeTakeFirstOrThrow()
+        await insertBlocks(transaction, id, blocks)
+      })
+    } catch (err) {
+      throw indexError(err)
+    }
+  }
+
+  /** Removes the row; returns the blocks it was made of, which may now be unneeded. */
+  async remove(root: CID): Promise<Uint8Array[]> {
+    try {
+      return await this.#database.transaction().execute(async (transaction) => {
+        const row = await transaction
+          .selectFrom('objects')
+          .select('id')
+          .where('root', '=', nameOf(root))
+          .executeTakeFirst()
+        if (row === undefined) return []
+        const blocks = await transaction
+          .selectFrom('object_blocks')
+          .select('block')
+          .where('object', '=', row.id)
+          .execute()
+        await transaction.deleteFrom('objects').where('id', '=', row.id).execute()
+        return blocks.map((each) => each.block)
+      })
+    } catch (err) {
+      throw indexError(err)
+    }
+  }
+
+  async markDamaged(root: CID): Promise<void> {
+    await this.#database
+      .updateTable('objects')
+      .set({ state: 'damaged' })
+      .where('root', '=', nameOf(root))
+      .execute()
+  }
+
+  /** Every object made of this block lacks it. */
+  async markDamagedBy(block: CID): Promise<void> {
+    await this.#database
+      .updateTable('objects')
+      .set({ state: 'damaged' })
+      .where('id', 'in', (query) =>
+        query.selectFrom('object_blocks').select('object').where('block', '=', block.multihash.digest)
+      )
+      .execute()
+  }
+
+  /** Whether any object here, complete or damaged, is made of this block. */
+  async needs(blockDigest: Uint8Array): Promise<boolean> {
+    const row = await this.#database
+      .selectFrom('object_blocks')
+      .select('object')
+      .where('block', '=', blockDigest)
+      .limit(1)
+      .executeTakeFirst()
+    return row !== undefined
+  }
+}
+
+async function insertBlocks(
+  transaction: Transaction<NodeTables>,
+  object: number,
+  blocks: Iterable<Uint8Array>
+): Promise<void> {
+  let batch: { object: number; block: Uint8Array }[] = []
+  const flush = async (): Promise<void> => {
+    if (batch.length === 0) return
+    await transaction
+      .insertInto('object_blocks')
+      .values(batch)
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+    batch = []
+  }
+  for (const block of blocks) {
+    batch.push({ object, block })
+    if (batch.length === blocksPerInsert) await flush()
+  }
+  await flush()
+}
+
+/** Two spellings of a root are one object. */
+function nameOf(root: CID): Uint8Array {
+  return root.toV1().bytes
+}
+
+function stored(row: {
+  root: Uint8Array
+  size: number
+  origin: Origin
+  digest: Uint8Array | null
+}): StoredObject {
+  const object = { root: CID.decode(row.root), size: row.size, origin: row.origin }
+  return row.digest === null ? object : { ...object, digest: row.digest }
+}
