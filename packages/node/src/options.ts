@@ -1,0 +1,150 @@
+// Every limit and default of this package, each with its unit, its reason and what hurts when it is
+// lower or higher. docs/limits.md is generated from here.
+
+export interface NodeOptions {
+  // Storage.
+  /** Damaged blocks kept aside for inspection, newest first. More helps nobody who looks for the cause, and takes up to 2 MiB each. @default 32 */
+  readonly quarantineBlocksMax: number
+  /** Blocks of one file made durable at once while it is ingested. Each holds up to 1 MiB of memory; fewer leave the disk waiting for the hash, more only wait for the disk. @default 8 */
+  readonly ingestPutsMax: number
+  /** Bytes left free on the disk for logs, index and keys when blocks no longer fit, in bytes. Lower risks a node that cannot even record an unpin; higher wastes disk. @default 268435456 */
+  readonly diskReserveBytes: number
+  /** Block bytes stored between two looks at the free space of the disk, in bytes. Lower asks more often for the same answer; higher can eat further into the reserve. @default 67108864 */
+  readonly diskCheckBytes: number
+  /** Bytes of one frame of a record log, in bytes: what one fsync makes durable, and what is held in memory while a log is read. Larger appends are split; a single larger record is refused. @default 8388608 */
+  readonly logFrameBytesMax: number
+  /** Prepared statements kept by the index database. The queries of this program fit; higher keeps statements nobody uses again. @default 512 */
+  readonly statementsMax: number
+  /** Size of the index database above which its pages are not all checked after an unclean stop, in bytes. Higher finds damage earlier, and makes a start after a crash slower by about a second per GiB. @default 1073741824 */
+  readonly indexCheckBytesMax: number
+
+  // The walk through a file's blocks.
+  /** Levels of links accepted above the leaves. Ours need two for 1 TiB; 256 KiB leaves with 174 links need three. Lower refuses files of other programs, higher lets a hostile chain of single links cost more. @default 8 */
+  readonly walkLevelsMax: number
+
+  // Exchange.
+  /** Most block bytes in one frame, in bytes. Frames of several requests take turns, so this is how long a picture waits for a film's frame; below 32 KiB the cost per frame shows, above 256 KiB the waiting does. @default 65536 */
+  readonly exchangeFrameBytesMax: number
+  /** Block bytes a server may send ahead of the reader, per request, in bytes. At least `blockBytesMax`, or a block could never complete. 4 MiB keeps 40 MiB/s at 100 ms of round trip; higher costs the requester that memory for every slow reader. @default 4194304 */
+  readonly exchangeWindowBytes: number
+  /** Sum of the windows of all requests under way here, in bytes; a request beyond it is refused with BusyError. Lower serves fewer readers at once, higher is memory that slow readers can hold. @default 100663296 */
+  readonly exchangeReceiveBytesMax: number
+  /** Bytes of blocks read from disk and not yet sent, over all peers, in bytes; further requests wait their turn. Lower makes readers wait for one another's disk, higher is memory that peers who read slowly can hold. @default 67108864 */
+  readonly exchangeSendBytesMax: number
+  /** Requests a member may have under way here at once. A bridge fetches one per open viewer, so it is generous; higher lets one member hold the send budget. @default 64 */
+  readonly exchangeRequestsPerMemberMax: number
+  /** The same for a peer that shares no pool with us: enough for a browser's worth of pictures, too little to live off us. @default 8 */
+  readonly exchangeRequestsPerStrangerMax: number
+  /** Bytes queued for a peer that does not read its answers, in bytes; more ends the stream. Data waits for credit, so only refusals can pile up; higher only helps an attacker. @default 1048576 */
+  readonly exchangeQueuedBytesMax: number
+  /** Roots in one have question. 1,024 make a frame of 37 KiB; more would delay the data between which it travels. @default 1024 */
+  readonly haveRootsMax: number
+  /** How long a request may lack credit before the server gives up its memory, in milliseconds. The reader resumes at the exact byte when it wants more; lower costs slow readers requests, higher lets idle ones hold memory. @default 30000 */
+  readonly exchangeStallMs: number
+  /** How long a source may send nothing of what is waited for before it is replaced, in milliseconds, dialling included. Lower abandons busy home lines, higher is how long a viewer looks at nothing. @default 2000 */
+  readonly sourceBudgetMs: number
+
+  // Retrieval.
+  /** How long a source that sent wrong bytes is asked last, in milliseconds. Lower wastes requests on liars, higher punishes one bad disk for longer. @default 600000 */
+  readonly distrustMs: number
+  /** Root blocks kept in memory from `stat` to the `read` that follows, in bytes. Zero fetches the root twice; higher gains nothing, because the two come right after one another. @default 8388608 */
+  readonly rootMemoBytesMax: number
+  /** How often all sources are gone through before a read is given up. Two let a source that was busy or had just gone away come back. @default 2 */
+  readonly retrieveRounds: number
+  /** Blocks of one object being made durable at once while it is fetched. Folder fsyncs are shared, so a few together are quicker than one by one; each holds a block in memory. @default 4 */
+  readonly fetchPutsMax: number
+
+  // Discovery and providing.
+  /** How long the DHT is searched for holders of one object, in milliseconds. Shorter misses records three hops away, longer makes a viewer of a missing picture wait. @default 10000 */
+  readonly discoverMs: number
+  /** Holders taken from the DHT for one object; more than placement ever makes copies, so a flood of false records ends here. @default 20 */
+  readonly holdersMax: number
+  /** Objects being announced to the DHT at once. Each opens about 40 streams; higher is felt by everything else this node does. @default 2 */
+  readonly provideConcurrency: number
+  /** Objects waiting to be announced. Beyond it the oldest waits for the next round of re-providing; higher costs memory only. @default 65536 */
+  readonly provideQueueMax: number
+  /** How long announcing one name may take, in milliseconds. A stock provide takes half a second on a good day; a hung peer must not hold the queue. @default 60000 */
+  readonly provideMs: number
+  /** Pause before an object that nobody was there to hear about is announced again, in milliseconds. Lower repeats itself to an empty room, higher leaves new objects unfound for longer after a start without network. @default 15000 */
+  readonly provideRetryMs: number
+
+  // Requests between members.
+  /** Largest message between members, in bytes: a batch of some 50,000 wishes. Lower needs more round trips to sync, higher is memory a member can make us spend. @default 4194304 */
+  readonly poolMessageBytesMax: number
+  /** The same from a peer that is no member, in bytes: enough to ask to be let in. @default 262144 */
+  readonly poolMessageFromStrangerBytesMax: number
+  /** How long an answer is waited for, in milliseconds; proofs read whole objects from slow disks. Lower takes busy members for gone, higher keeps work waiting on dead ones. @default 30000 */
+  readonly poolRequestMs: number
+  /** Requests of ours a peer may have under way before more are refused with BusyError, and the same for its requests here. @default 16 */
+  readonly poolRequestsPerPeerMax: number
+  /** The same for a peer that is no member, which has little to ask. @default 4 */
+  readonly poolRequestsPerStrangerMax: number
+  /** Largest announcement, in bytes: a signed head fits many times. Gossip multiplies, so it stays small. @default 65536 */
+  readonly announcementBytesMax: number
+
+  // Connections.
+  /** Connections kept at most; beyond it those to peers that are no members are closed first. Members of a large pool and the DHT's neighbours fit; each costs about 100 KiB. @default 300 */
+  readonly connectionsMax: number
+  /** Connections accepted per second from one address. Several nodes behind one address (a household, a test on loopback) must get in; higher lets one host keep us busy with handshakes. @default 50 */
+  readonly connectionsPerSecondPerHostMax: number
+  /** Handshakes under way at once. A pool reconnecting after our restart comes all together; higher lets strangers fill memory with unfinished ones. @default 50 */
+  readonly handshakesMax: number
+  /** How long a dial may take, in milliseconds, handshake included. @default 5000 */
+  readonly dialMs: number
+  /** First delay before a lost member is dialled again, in milliseconds; it doubles, with jitter, so that a pool does not come back in step. @default 500 */
+  readonly redialMs: number
+  /** Longest delay between two dials of a member that stays away, in milliseconds. Longer notices a return later, shorter knocks on closed doors. @default 60000 */
+  readonly redialMsMax: number
+  /** Addresses remembered per call for one peer; a member with more is making us dial. @default 16 */
+  readonly addressesPerPeerMax: number
+}
+
+export const defaults: Readonly<NodeOptions> = Object.freeze({
+  quarantineBlocksMax: 32,
+  ingestPutsMax: 8,
+  diskReserveBytes: 256 * 1024 * 1024,
+  diskCheckBytes: 64 * 1024 * 1024,
+  logFrameBytesMax: 8 * 1024 * 1024,
+  statementsMax: 512,
+  indexCheckBytesMax: 1024 * 1024 * 1024,
+
+  walkLevelsMax: 8,
+
+  exchangeFrameBytesMax: 64 * 1024,
+  exchangeWindowBytes: 4 * 1024 * 1024,
+  exchangeReceiveBytesMax: 96 * 1024 * 1024,
+  exchangeSendBytesMax: 64 * 1024 * 1024,
+  exchangeRequestsPerMemberMax: 64,
+  exchangeRequestsPerStrangerMax: 8,
+  exchangeQueuedBytesMax: 1024 * 1024,
+  haveRootsMax: 1024,
+  exchangeStallMs: 30_000,
+  sourceBudgetMs: 2_000,
+
+  distrustMs: 10 * 60_000,
+  rootMemoBytesMax: 8 * 1024 * 1024,
+  retrieveRounds: 2,
+  fetchPutsMax: 4,
+
+  discoverMs: 10_000,
+  holdersMax: 20,
+  provideConcurrency: 2,
+  provideQueueMax: 65_536,
+  provideMs: 60_000,
+  provideRetryMs: 15_000,
+
+  poolMessageBytesMax: 4 * 1024 * 1024,
+  poolMessageFromStrangerBytesMax: 256 * 1024,
+  poolRequestMs: 30_000,
+  poolRequestsPerPeerMax: 16,
+  poolRequestsPerStrangerMax: 4,
+  announcementBytesMax: 64 * 1024,
+
+  connectionsMax: 300,
+  connectionsPerSecondPerHostMax: 50,
+  handshakesMax: 50,
+  dialMs: 5_000,
+  redialMs: 500,
+  redialMsMax: 60_000,
+  addressesPerPeerMax: 16
+})
