@@ -36,7 +36,7 @@ export interface CensusTables {
   /** Our own proof receipts, for others to read in order. */
   proof_receipt: { seq: number; bytes: Uint8Array; expires_wall_ms: number }
   /** Objects here and how they came. The object store decides whether they are really here. */
-  held: { root: Uint8Array; hash_group: number; origin: 'upload' | 'repair' }
+  held: { root: Uint8Array; hash_group: number; origin: 'upload' | 'repair'; provided: number }
   release_intent: { root: Uint8Array; began_ms: number }
   /** Objects here that nobody wants, since when. */
   unwanted: { root: Uint8Array; since_ms: number }
@@ -110,6 +110,7 @@ export const censusTables: { readonly name: string; up(db: Kysely<never>): Promi
       .addColumn('root', 'blob', (c) => c.primaryKey())
       .addColumn('hash_group', 'integer', (c) => c.notNull())
       .addColumn('origin', 'text', (c) => c.notNull())
+      .addColumn('provided', 'integer', (c) => c.notNull())
       .execute()
     await schema.createIndex('held_in_group').on('held').columns(['hash_group', 'root']).execute()
     await schema

@@ -134,6 +134,28 @@ export function planObject(situation: Situation, options: KeepingOptions): Plan 
   }
 }
 
+/** To whom a new object is offered: its placement first, then whoever would take a place that is refused. */
+export function keepersFor(
+  situation: Situation,
+  options: KeepingOptions
+): { readonly copies: number; readonly keepers: readonly NodeId[] } {
+  const bounds = boundsFor(situation.copiesMin, situation.ranking)
+  const counts = tally(situation.copies, bounds, options)
+  const able = situation.ranking.filter((member) => member.awayMs === 0 && isAvailable(member, situation, counts))
+  const placedHere = able.slice(0, bounds.copiesTarget).some((member) => member.node === situation.self.node)
+  return {
+    copies: bounds.copiesTarget - (placedHere ? 1 : 0),
+    keepers: able.filter((member) => member.operator !== situation.self.operator).map((member) => member.node)
+  }
+}
+
+/** Whether our copy is where placement wants it. */
+export function isPlacedHere(situation: Situation, options: KeepingOptions): boolean {
+  const bounds = boundsFor(situation.copiesMin, situation.ranking)
+  const counts = tally(situation.copies, bounds, options)
+  return placementOf(situation, bounds, counts).some((member) => member.node === situation.self.node)
+}
+
 /**
  * Whether max(`massLossOperatorsMin`, `massLossShare` of all) operators vanished within one window,
  * and less than `massLossHoldMs` ago.

@@ -2,11 +2,11 @@
 // first so that five candidates do not make five copies. Station: plan -> REPAIR -> object store.
 // Never decides that a copy is needed: the plan says so, again and again, until it is there.
 
-import { type AbortOptions, type NodeId, type RecordType, toHex } from '@commonhold/core'
+import { type NodeId, type RecordType, toHex } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
 import type { Census } from './census.ts'
-import type { HeldObject } from './components.ts'
+import type { FetchOptions, HeldObject } from './components.ts'
 import { slept, within } from './deadline.ts'
 import type { RequestType } from './dialogue.ts'
 import { rootField } from './fields.ts'
@@ -133,19 +133,18 @@ export class Repairs {
    * Makes the object complete and durable here from these peers; concurrent callers share one pull.
    * @throws what `ObjectStore.fetch` throws
    */
-  async pull(root: CID, from: readonly NodeId[], options?: AbortOptions): Promise<HeldObject> {
+  async pull(root: CID, from: readonly NodeId[], options?: FetchOptions): Promise<HeldObject> {
     const name = toHex(rootKey(root))
     const running = this.#pulls.get(name)
     if (running !== undefined) return await running
     const { components, locks, wanted } = this.#parts
     const pull = locks.run(root, async () => {
-      const size = (await wanted.get(root))?.size
+      const sizeMax = (await wanted.get(root))?.size ?? options?.sizeMax
       const held = await components.objects.fetch(root, from, {
         ...options,
-        ...(size === undefined ? {} : { sizeMax: size })
+        ...(sizeMax === undefined ? {} : { sizeMax })
       })
-      const origin = (await this.#reports.originOf(root)) ?? held.origin
-      await this.#reports.noteHeld(root, origin)
+      await this.#reports.noteHeld(root, (await this.#reports.noted(root))?.origin ?? held.origin)
       return held
     })
     this.#pulls.set(name, pull)
@@ -211,8 +210,8 @@ export class Repairs {
     try {
       const sources = await this.#askSources(job)
       if (sources === 'enough') {
-        // Somebody else is making it. The next look decides whether we are needed after all.
-        this.#jobs.delete(name)
+        // Somebody else is making it; if they never do, we ask again when their intents have lapsed.
+        job.dueMs = components.clock.monotonicMs() + options.fetchIntentMs
         return
       }
       const held = await this.pull(job.root, sources, { signal: this.#stop.signal })

@@ -161,14 +161,17 @@ export class Reports {
   }
 
   /** What is here is listed once per start; from then on every change is told. */
-  async open(): Promise<void> {
+  async open(): Promise<{ objects: number }> {
     const { components, roster } = this.#parts
+    let objects = 0
     await components.database.deleteFrom('held').execute()
     for await (const object of components.objects.roots()) {
       await this.#insert(object.root, object.origin)
+      objects++
       const group = groupOf(object.root, roster.k)
       if (!this.#changedAt.has(group)) this.#changedAt.set(group, ++this.#seq)
     }
+    return { objects }
   }
 
   async noteHeld(root: CID, origin: 'upload' | 'repair'): Promise<void> {
@@ -181,11 +184,23 @@ export class Reports {
     this.#changed(root)
   }
 
-  /** How our copy came here; absent when we never noted one. */
-  async originOf(root: CID): Promise<'upload' | 'repair' | undefined> {
+  /** How our copy came here and whether the DHT knows; absent when we never noted one. */
+  async noted(root: CID): Promise<{ origin: 'upload' | 'repair'; provided: boolean } | undefined> {
     const { database } = this.#parts.components
-    const row = await database.selectFrom('held').select('origin').where('root', '=', rootKey(root)).executeTakeFirst()
-    return row?.origin
+    const row = await database
+      .selectFrom('held')
+      .select(['origin', 'provided'])
+      .where('root', '=', rootKey(root))
+      .executeTakeFirst()
+    return row === undefined ? undefined : { origin: row.origin, provided: row.provided === 1 }
+  }
+
+  async noteProvided(root: CID, provided: boolean): Promise<void> {
+    await this.#parts.components.database
+      .updateTable('held')
+      .set({ provided: provided ? 1 : 0 })
+      .where('root', '=', rootKey(root))
+      .execute()
   }
 
   #changed(root: CID): void {
@@ -194,7 +209,7 @@ export class Reports {
   }
 
   async #insert(root: CID, origin: 'upload' | 'repair'): Promise<void> {
-    const row = { root: rootKey(root), hash_group: groupOf(root, this.#parts.roster.k), origin }
+    const row = { root: rootKey(root), hash_group: groupOf(root, this.#parts.roster.k), origin, provided: 0 }
     await this.#parts.components.database
       .insertInto('held')
       .values(row)
