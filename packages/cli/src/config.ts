@@ -16,8 +16,8 @@ const bytes = (what: string) =>
 const duration = (what: string) => z.string().max(40).transform((text) => parseDurationMs(text, what))
 const address = z.string().min(1).max(1024)
 
-/** More copies than this are a typing mistake, not a wish. */
-const copies = z.number().int().min(1).max(99)
+/** The bound of the formats. */
+const copies = z.number().int().min(1).max(32)
 
 /** What an operator can set, resolved: sizes in bytes, durations in milliseconds. */
 export interface Config {

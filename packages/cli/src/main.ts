@@ -5,7 +5,7 @@
 import { InvalidInputError } from '@commonhold/core/errors'
 import { CommanderError } from 'commander'
 import { readEnvironment } from './environment.ts'
-import { exitCodeOf, interruptedExitCode } from './exit-codes.ts'
+import { exitCodeOf, exitCodes, interruptedExitCode } from './exit-codes.ts'
 import { createProgram } from './program.ts'
 
 const json = process.argv.includes('--json')
@@ -37,6 +37,8 @@ function report(err: unknown): number {
   if (err instanceof CommanderError) {
     // Help and version are “errors” to commander, which have been printed already.
     if (err.exitCode === 0) return 0
+    // A command group without a command: its help stands there already.
+    if (err.code === 'commander.help') return exitCodes.InvalidInputError
     return say(new InvalidInputError(sentence(err.message)))
   }
   if (interrupted.signal.aborted) return interruptedExitCode

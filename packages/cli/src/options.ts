@@ -35,16 +35,22 @@ export interface CliOptions {
    */
   readonly controlIdleTimeoutMs: number
   /**
+   * Time between two progress reports of `add --wait`, in ms: what a person still sees as moving.
+   * @default 500
+   */
+  readonly settleReportMs: number
+  /**
+   * Time between two looks at who is a member, in ms, to stay connected with them. A new member is
+   * greeted by its own connection anyway.
+   * @default 5000
+   */
+  readonly membersLookMs: number
+  /**
    * How long a stopping node waits for each of its parts, in ms, before it goes on without it. Lower
-   * cuts downloads short, higher makes an operator reach for kill -9.
-   * @default 10000
+   * cuts downloads short, higher makes an operator reach for kill -9. More than the bridge drains for.
+   * @default 15000
    */
   readonly stopTimeoutMs: number
-  /**
-   * How long reading an object waits for its first source before the answer is “unreachable”, in ms.
-   * @default 20000
-   */
-  readonly readTimeoutMs: number
   /**
    * Size of the config file read, in bytes; a longer one is no config file.
    * @default 1048576
@@ -59,7 +65,8 @@ export const defaults: CliOptions = Object.freeze({
   controlHeaderBytesMax: 8 * 1024,
   controlHeadersTimeoutMs: 5_000,
   controlIdleTimeoutMs: 10_000,
-  stopTimeoutMs: 10_000,
-  readTimeoutMs: 20_000,
+  settleReportMs: 500,
+  membersLookMs: 5_000,
+  stopTimeoutMs: 15_000,
   configBytesMax: 1024 * 1024
 })

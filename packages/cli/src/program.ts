@@ -12,6 +12,9 @@ export interface ProgramContext {
   readonly signal: AbortSignal
 }
 
+/** What a pool's charter and a wish can say; formats bound it. */
+const copiesMax = 32
+
 /** Each command knows the type of its own options; the tree below is what makes it true. */
 type Run = (session: Session, args: readonly string[], options: never) => Promise<void>
 
@@ -40,7 +43,7 @@ export function createProgram(context: ProgramContext): Command {
       await run(session, command.args, options as never)
     }
 
-  const copies = (): Option => new Option('--copies <n>', 'keep at least this many copies').argParser(wholeNumber(1, 99))
+  const copies = (): Option => new Option('--copies <n>', 'keep at least this many copies').argParser(wholeNumber(1, copiesMax))
   const visibility = (): Option =>
     new Option('--visibility <who>', 'who may read it').choices(['public', 'members'])
 
@@ -133,10 +136,10 @@ export function createProgram(context: ProgramContext): Command {
         .choices(['open', 'vouch'])
         .default('open')
     )
-    .addOption(new Option('--copies <n>', 'copies kept when a put does not say').argParser(wholeNumber(1, 99)).default(3))
+    .addOption(new Option('--copies <n>', 'copies kept when a put does not say').argParser(wholeNumber(1, copiesMax)).default(3))
     .addOption(
       new Option('--group-bits <k>', '2^k units of placement; 16 when more than 1,000 nodes are expected')
-        .argParser(wholeNumber(1, 16))
+        .argParser(wholeNumber(4, 16))
         .default(12)
     )
     .action(runs(() => import('./commands/pool-create.ts')))

@@ -33,7 +33,7 @@ export type Answer =
   | { readonly bytes: (call: Call) => Promise<{ length: number; chunks: AsyncIterable<Uint8Array> }> }
 
 const none = z.strictObject({})
-const copies = z.coerce.number().int().min(1).max(99)
+const copies = z.coerce.number().int().min(1).max(32)
 const visibility = z.enum(['public', 'members'])
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
 const label = z.string().trim().min(1).max(64)
@@ -55,8 +55,8 @@ const pageQuery = z.strictObject({
 const poolBody = z.strictObject({
   name: label,
   admission: z.enum(['open', 'vouch']).default('open'),
-  copiesMin: z.number().int().min(1).max(99).default(3),
-  groupBits: z.number().int().min(1).max(16).default(12)
+  copiesMin: z.number().int().min(1).max(32).default(3),
+  groupBits: z.number().int().min(4).max(16).default(12)
 })
 const joinBody = z.strictObject({
   address: z.string().min(1).max(1024),

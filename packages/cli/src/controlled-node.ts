@@ -1,0 +1,359 @@
+// The running node as commands see it: each question of the control socket answered from the parts
+// that know. Translates names and shapes; what is decided is decided in those parts.
+
+import {
+  type AbortOptions,
+  type Clock,
+  type ContentName,
+  InvalidInputError,
+  type NodeId,
+  NotFoundError,
+  type OperatorId,
+  parseCid,
+  toHex
+} from '@commonhold/core'
+import type { DataFolder, Discovery, LocalDenyList, Network, ObjectFetcher, Objects } from '@commonhold/node'
+import { type MemberStatus, type Pledge, type Pool, printRecoveryKey, type WantedObject } from '@commonhold/pinning'
+import type { CID } from 'multiformats/cid'
+import type { ControlledNode, WishOptions } from './control/ports.ts'
+import type * as answers from './control/protocol.ts'
+import { diagnose } from './diagnose.ts'
+import type { NodeIntake } from './intake.ts'
+import type { NodeLibrary } from './library.ts'
+import type { Membership } from './membership.ts'
+import { defaults } from './options.ts'
+import type { StoredTokens } from './tokens.ts'
+import { version } from './version.ts'
+
+export interface ComposedParts {
+  readonly folder: DataFolder
+  readonly nodeId: NodeId
+  readonly operatorId: OperatorId
+  readonly network: Network
+  readonly objects: Objects
+  readonly fetcher: ObjectFetcher
+  readonly discovery: Discovery
+  readonly denyList: LocalDenyList
+  readonly membership: Membership
+  readonly library: NodeLibrary
+  readonly intake: NodeIntake
+  readonly tokens: StoredTokens
+  readonly pledge: () => Pledge
+  readonly httpUrl: () => string
+  readonly clock: Clock
+}
+
+export class ComposedNode implements ControlledNode {
+  readonly #parts: ComposedParts
+  readonly #startedMs: number
+
+  constructor(parts: ComposedParts) {
+    this.#parts = parts
+    this.#startedMs = parts.clock.monotonicMs()
+  }
+
+  about(): answers.AboutAnswer {
+    const { folder, nodeId, operatorId, network, httpUrl, clock } = this.#parts
+    return {
+      version,
+      pid: process.pid,
+      nodeId,
+      operatorId,
+      dataFolder: folder.path,
+      storeEpoch: toHex(folder.storeEpoch),
+      addresses: network.addresses(),
+      httpUrl: httpUrl(),
+      uptimeMs: Math.round(clock.monotonicMs() - this.#startedMs)
+    }
+  }
+
+  async status(): Promise<answers.StatusAnswer> {
+    const { nodeId, network, httpUrl, objects } = this.#parts
+    const [summary, space] = await Promise.all([this.#pool.summary(), objects.space()])
+    return {
+      health: summary.health.state,
+      reasons: summary.health.reasons.map(({ code, text, command }) => ({ code, message: text, next: command })),
+      node: { id: nodeId, version, httpUrl: httpUrl() },
+      pool: this.pool(),
+      members: summary.members.map(memberRow),
+      objects: {
+        total: summary.objects.total,
+        bytes: summary.bytes.wanted,
+        byHealth: summary.objects.byHealth,
+        copies: Object.entries(summary.copies)
+          .map(([copies, count]) => ({ copies: Number(copies), objects: count }))
+          .sort((a, b) => a.copies - b.copies)
+      },
+      repairs: { running: summary.repairs.running, queued: summary.repairs.queued },
+      proofs: { made: summary.proofs.made, wrong: summary.proofs.wrong, overdue: summary.proofs.overdue },
+      space,
+      peers: network.peers().length
+    }
+  }
+
+  async doctor(): Promise<readonly answers.DoctorFinding[]> {
+    return diagnose({ status: await this.status(), about: this.about() })
+  }
+
+  peers(): readonly answers.PeerRow[] {
+    const byNode = new Map<NodeId, { addresses: string[]; direction: 'inbound' | 'outbound' }>()
+    for (const { node, address, direction } of this.#parts.network.peers()) {
+      const known = byNode.get(node)
+      if (known === undefined) byNode.set(node, { addresses: [address], direction })
+      else known.addresses.push(address)
+    }
+    return [...byNode].map(([node, peer]) => ({ node, ...peer, member: this.#pool.member(node) !== undefined }))
+  }
+
+  pool(): answers.PoolAnswer {
+    const pool = this.#pool
+    return {
+      id: pool.poolId,
+      name: pool.name,
+      admission: pool.policy.admission,
+      operators: pool.operators().length,
+      copiesMin: pool.copiesMinDefault,
+      groups: 2 ** pool.k
+    }
+  }
+
+  members(): readonly answers.MemberRow[] {
+    return this.#pool.members().map(memberRow)
+  }
+
+  async createPool(
+    options: { name: string; admission: 'open' | 'vouch'; copiesMin: number; groupBits: number } & AbortOptions
+  ): Promise<answers.CreatePoolAnswer> {
+    const { name, admission, copiesMin, groupBits } = options
+    const founding = { ...this.#parts.pledge(), name, k: groupBits, policy: { admission, copiesMin } }
+    const { recoverySeed } = await this.#parts.membership.found(founding, abortOf(options))
+    return { ...this.pool(), recoveryKey: printRecoveryKey(recoverySeed) }
+  }
+
+  async admit(operator: OperatorId, options?: AbortOptions): Promise<answers.PoolAnswer> {
+    const own = this.#pool.operators().find(({ id }) => id === this.#parts.operatorId)
+    if (own?.administrator === true) await this.#pool.admit(operator, options)
+    else await this.#pool.vouch(operator, options)
+    return this.pool()
+  }
+
+  async join(address: string, options: { keepBytes?: number } & AbortOptions): Promise<answers.JoinAnswer> {
+    const { network, membership, pledge } = this.#parts
+    const peer = await network.dial(address, abortOf(options))
+    if (peer === this.#parts.nodeId) throw new InvalidInputError('This is the address of this very node.')
+    const promise = options.keepBytes === undefined ? pledge() : { ...pledge(), capacityBytes: options.keepBytes }
+    const wishesCarried = await membership.join(peer, promise, abortOf(options))
+    return { ...this.pool(), wishesCarried }
+  }
+
+  async put(
+    bytes: AsyncIterable<Uint8Array>,
+    options: WishOptions & { mustSettle: boolean }
+  ): Promise<answers.AddAnswer> {
+    const put = await this.#parts.intake.put(bytes, options)
+    const cid = put.root.toString()
+    return {
+      name: cid,
+      cid,
+      sha256: toHex(put.digest),
+      size: put.size,
+      url: new URL(`/media/${cid}`, this.#parts.httpUrl()).href,
+      copies: put.copiesPromised,
+      existed: put.existed
+    }
+  }
+
+  async *settle(name: ContentName, options: AbortOptions = {}): AsyncGenerator<answers.SettleStep> {
+    const { root } = await this.#known(name)
+    const over = new AbortController()
+    const signal = options.signal === undefined ? over.signal : AbortSignal.any([options.signal, over.signal])
+    let settled = false
+    const waiting = this.#pool.waitUntilHealthy(root, { signal }).then(() => {
+      settled = true
+    })
+    // Its failure is thrown below; without this it would count as unhandled until then.
+    waiting.catch(() => {})
+    try {
+      for (;;) {
+        await Promise.race([waiting, this.#parts.clock.sleep(defaults.settleReportMs, { signal })])
+        const status = await this.#pool.status(root)
+        if (status === undefined) throw new NotFoundError(`${root} is not wanted by the pool any more.`)
+        const { health, copiesLive, copiesTarget, copiesMin } = status
+        yield { cid: root.toString(), health, copiesLive, copiesTarget, copiesMin, done: settled }
+        if (settled) return
+      }
+    } finally {
+      over.abort(new Error('Nobody waits for it any more.'))
+    }
+  }
+
+  async stat(name: ContentName, options?: AbortOptions): Promise<answers.StatAnswer> {
+    const { root, digest } = await this.#known(name)
+    const { size, local } = await this.#parts.library.stat(root, options)
+    return { cid: root.toString(), size, local, ...(digest === undefined ? {} : { sha256: toHex(digest) }) }
+  }
+
+  async *read(
+    name: ContentName,
+    range: { from: number; to: number },
+    options?: AbortOptions
+  ): AsyncGenerator<Uint8Array> {
+    const { root } = await this.#known(name)
+    for await (const chunk of this.#parts.library.read(root, range, options)) yield chunk.bytes
+  }
+
+  async pin(name: ContentName, options: WishOptions): Promise<answers.PinRow> {
+    const { intake, objects, fetcher, library } = this.#parts
+    const { root, digest, visibility } = await this.#known(name)
+    const abort = abortOf(options)
+    let held = await objects.get(root)
+    if (held === undefined) {
+      const { size } = await library.stat(root, abort)
+      const from = await this.#holders(root, abort)
+      await fetcher.fetch(root, from, { ...abort, sizeMax: size, repair: false })
+      held = await objects.get(root)
+    }
+    const wish = {
+      root,
+      size: held?.size ?? 0,
+      copiesMin: intake.copiesMin(options.copiesMin),
+      visibility: options.visibility ?? visibility,
+      ...(digest === undefined ? {} : { digest })
+    }
+    await this.#pool.want(wish, abort)
+    const wanted = await this.#pool.wanted(root)
+    if (wanted === undefined) throw new NotFoundError(`${root} was unpinned at the same moment.`)
+    return this.#pinRow(wanted)
+  }
+
+  async unpin(name: ContentName, options?: AbortOptions): Promise<boolean> {
+    const resolved = await this.#parts.library.resolve(name)
+    return resolved === undefined ? false : this.#pool.unwant(resolved.root, options)
+  }
+
+  async pins(after: string | undefined, limit: number): Promise<answers.PinsAnswer> {
+    const page = await this.#pool.list(after === undefined ? undefined : parseCid(after), limit)
+    const last = page.at(-1)
+    return {
+      pins: page.map((wanted) => this.#pinRow(wanted)),
+      ...(page.length < limit || last === undefined ? {} : { next: last.root.toString() })
+    }
+  }
+
+  async pinStatus(name: ContentName): Promise<answers.PinStatusAnswer> {
+    const { root } = await this.#known(name)
+    const status = await this.#pool.status(root)
+    if (status === undefined) {
+      throw new NotFoundError(`The pool is not asked to keep ${root}. Ask it with: commonhold pin add ${root}`)
+    }
+    const { root: _, digest, holders, ...rest } = status
+    return {
+      cid: root.toString(),
+      ...(digest === undefined ? {} : { sha256: toHex(digest) }),
+      ...rest,
+      holders: holders.map((holder) => ({ ...holder, self: holder.node === this.#parts.nodeId }))
+    }
+  }
+
+  async prove(name: ContentName, options?: AbortOptions): Promise<answers.ProveAnswer> {
+    const { root } = await this.#known(name)
+    const wanted = await this.#pool.wanted(root)
+    if (wanted === undefined) {
+      throw new NotFoundError(`The pool is not asked to keep ${root}, so nobody can be challenged for it.`)
+    }
+    const outcomes = await this.#pool.prove(root, options)
+    const proven = outcomes.filter(({ outcome }) => outcome === 'proven' || outcome === 'own')
+    return {
+      cid: root.toString(),
+      answers: outcomes,
+      proven: new Set(proven.map(({ operator }) => operator)).size,
+      copiesMin: wanted.copiesMin
+    }
+  }
+
+  addToken(
+    name: string,
+    scopes: readonly answers.TokenScope[],
+    expiresAt: Date | undefined
+  ): Promise<answers.TokenAddAnswer> {
+    return this.#parts.tokens.add(name, scopes, expiresAt)
+  }
+
+  removeToken(name: string): Promise<boolean> {
+    return this.#parts.tokens.remove(name)
+  }
+
+  tokens(): Promise<readonly answers.TokenRow[]> {
+    return this.#parts.tokens.list()
+  }
+
+  async deny(name: ContentName, reason: string): Promise<answers.DenialRow> {
+    return denialRow(await this.#parts.denyList.deny(name, reason))
+  }
+
+  undoDenial(name: ContentName): Promise<boolean> {
+    return this.#parts.denyList.undo(name)
+  }
+
+  async denials(): Promise<readonly answers.DenialRow[]> {
+    return (await this.#parts.denyList.list()).map(denialRow)
+  }
+
+  /** Inside the pool placement names them; for what only the rest of the network has, the DHT is asked. */
+  async #holders(root: CID, options: AbortOptions): Promise<readonly NodeId[]> {
+    const members = await this.#pool.holdersOf(root)
+    if (members.length > 0) return members
+    const holders: NodeId[] = []
+    for await (const holder of this.#parts.discovery.holders(root, options)) holders.push(holder)
+    return holders
+  }
+
+  get #pool(): Pool {
+    return this.#parts.membership.pool
+  }
+
+  async #known(name: ContentName) {
+    const resolved = await this.#parts.library.resolve(name)
+    if (resolved === undefined) {
+      throw new NotFoundError('Nobody here knows this name: it is neither wanted by the pool nor on this disk.')
+    }
+    return resolved
+  }
+
+  #pinRow({ root, digest, size, copiesMin, visibility, authors }: WantedObject): answers.PinRow {
+    return {
+      cid: root.toString(),
+      ...(digest === undefined ? {} : { sha256: toHex(digest) }),
+      size,
+      copiesMin,
+      visibility,
+      own: authors.includes(this.#parts.operatorId)
+    }
+  }
+}
+
+function memberRow(member: MemberStatus): answers.MemberRow {
+  const { node, operator, self, capacityBytes, usedBytes, reachable, lastSeenMs, full, counted, forked } = member
+  return {
+    node,
+    operator,
+    self,
+    class: member.class,
+    capacityBytes,
+    reachable,
+    full,
+    counted,
+    ...(usedBytes === undefined ? {} : { usedBytes }),
+    ...(lastSeenMs === undefined ? {} : { lastSeenMs }),
+    ...(forked === undefined ? {} : { forked })
+  }
+}
+
+function denialRow(denial: { subject: string; reason: string; deniedAtMs: number }): answers.DenialRow {
+  const { subject, reason, deniedAtMs } = denial
+  return { subject, reason, deniedAt: new Date(deniedAtMs).toISOString() }
+}
+
+function abortOf({ signal }: AbortOptions): AbortOptions {
+  return signal === undefined ? {} : { signal }
+}

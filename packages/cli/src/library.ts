@@ -1,0 +1,114 @@
+// Reading: a name to a root, a root to verified bytes, wherever they are. Own disk first, then the
+// keepers that placement names (no lookup inside a pool), then whoever the DHT knows. Keeps nothing.
+
+import {
+  type AbortOptions,
+  type ContentName,
+  type NodeId,
+  OperatingError,
+  rawCidOf
+} from '@commonhold/core'
+import type { Pool } from '@commonhold/pinning'
+import type { CID } from 'multiformats/cid'
+
+/** Half-open range of file bytes. */
+export interface ByteRange {
+  readonly from: number
+  readonly to: number
+}
+
+export interface Chunk {
+  readonly offset: number
+  readonly bytes: Uint8Array
+}
+
+export interface LibraryComponents {
+  readonly membership: { readonly pool: Pool }
+  readonly objects: {
+    get(root: CID): Promise<{ readonly size: number } | undefined>
+    byDigest(digest: Uint8Array): Promise<{ readonly root: CID } | undefined>
+    read(root: CID, range: ByteRange, options?: AbortOptions): AsyncIterable<Chunk>
+  }
+  readonly retrieval: {
+    read(root: CID, range: ByteRange, options: { hints: readonly NodeId[] } & AbortOptions): AsyncIterable<Chunk>
+    stat(root: CID, options: { hints: readonly NodeId[] } & AbortOptions): Promise<{ readonly size: number }>
+  }
+}
+
+export interface ResolvedName {
+  readonly root: CID
+  readonly digest?: Uint8Array
+  readonly wanted: boolean
+  readonly visibility: 'public' | 'members'
+}
+
+export class NodeLibrary {
+  readonly #components: LibraryComponents
+
+  constructor(components: LibraryComponents) {
+    this.#components = components
+  }
+
+  async resolve(name: ContentName): Promise<ResolvedName | undefined> {
+    const { membership, objects } = this.#components
+    const { pool } = membership
+    if (name.kind === 'cid') {
+      const wanted = (await pool.wanted(name.cid)) ?? (await this.#wantedUnderOtherSpelling(name.cid))
+      if (wanted !== undefined) return resolved(wanted)
+      return { root: name.cid.toV1(), wanted: false, visibility: 'public' }
+    }
+    const wanted = await pool.wantedByDigest(name.digest)
+    if (wanted !== undefined) return resolved(wanted)
+    const local = await objects.byDigest(name.digest)
+    if (local !== undefined) return { root: local.root, digest: name.digest, wanted: false, visibility: 'public' }
+    // A file of one block has its digest in its raw CID, so the DHT can know it without the pool.
+    return { root: rawCidOf(name.digest), digest: name.digest, wanted: false, visibility: 'public' }
+  }
+
+  async stat(root: CID, options?: AbortOptions): Promise<{ size: number; local: boolean }> {
+    const { membership, objects, retrieval } = this.#components
+    const local = await objects.get(root)
+    if (local !== undefined) return { size: local.size, local: true }
+    const wanted = await membership.pool.wanted(root)
+    if (wanted !== undefined) return { size: wanted.size, local: false }
+    const { size } = await retrieval.stat(root, { hints: await membership.pool.holdersOf(root), ...options })
+    return { size, local: false }
+  }
+
+  async *read(root: CID, range: ByteRange, options?: AbortOptions): AsyncGenerator<Chunk> {
+    const { membership, objects, retrieval } = this.#components
+    let at = range.from
+    if ((await objects.get(root)) !== undefined) {
+      try {
+        for await (const chunk of objects.read(root, range, options)) {
+          yield chunk
+          at = chunk.offset + chunk.bytes.length
+        }
+        return
+      } catch (err) {
+        // Damaged or just released: others have it, and the reader goes on at the byte it has come to.
+        if (!(err instanceof OperatingError) || !replaceable.has(err.name)) throw err
+      }
+    }
+    if (at >= range.to && range.to > range.from) return
+    const hints = await membership.pool.holdersOf(root)
+    yield* retrieval.read(root, { from: at, to: range.to }, { hints, ...options })
+  }
+
+  /** The raw CID of a small file's digest names the same file as the CID it was pinned by. */
+  async #wantedUnderOtherSpelling(cid: CID) {
+    return this.#components.membership.pool.wantedByDigest(cid.multihash.digest)
+  }
+}
+
+const replaceable: ReadonlySet<string> = new Set(['CorruptBlockError', 'NotFoundError'])
+
+function resolved(wanted: { root: CID; digest?: Uint8Array; visibility: 'public' | 'members' }): ResolvedName {
+  return {
+    root: wanted.root,
+    ...(wanted.digest === undefined ? {} : { digest: wanted.digest }),
+    wanted: true,
+    visibility: wanted.visibility
+  }
+}
+

@@ -1,0 +1,86 @@
+// What the bridge says about the node behind it: whether it can serve, what it is, and its figures.
+
+import type { Pool } from '@commonhold/pinning'
+import { version } from './version.ts'
+
+export interface NodeHealthComponents {
+  readonly membership: { readonly pool: Pool }
+  readonly nodeId: string
+  readonly objects: { space(): Promise<{ usedBytes: number; freeBytes: number; capacityBytes: number }> }
+  readonly peers: () => number
+}
+
+export class NodeHealth {
+  readonly #components: NodeHealthComponents
+  /** Set by whoever starts and stops the node. */
+  #phase: 'starting' | 'running' | 'stopping' = 'starting'
+  /** The front page must not cost a count over a million rows per visit. */
+  #objects = 0
+
+  constructor(components: NodeHealthComponents) {
+    this.#components = components
+  }
+
+  enter(phase: 'running' | 'stopping'): void {
+    this.#phase = phase
+  }
+
+  notReadyReasons(): readonly string[] {
+    return this.#phase === 'running' ? [] : [`The node is ${this.#phase}.`]
+  }
+
+  about(): {
+    version: string
+    nodeId: string
+    pool?: { name: string; operators: number; objects: number }
+  } {
+    const about = { version, nodeId: this.#components.nodeId }
+    if (this.#phase === 'starting') return about
+    const { pool } = this.#components.membership
+    void pool.count().then(
+      (count) => {
+        this.#objects = count
+      },
+      () => {
+        // The pool is being exchanged for another; the next visit sees it.
+      }
+    )
+    return { ...about, pool: { name: pool.name, operators: pool.operators().length, objects: this.#objects } }
+  }
+
+  /** Prometheus text: what the pool looks like from here. */
+  async metrics(): Promise<string> {
+    const { membership, objects, peers } = this.#components
+    const [summary, space] = await Promise.all([membership.pool.summary(), objects.space()])
+    const lines: string[] = []
+    const gauge = (name: string, help: string, values: readonly (readonly [labels: string, value: number])[]): void => {
+      lines.push(`# HELP commonhold_${name} ${help}`, `# TYPE commonhold_${name} gauge`)
+      for (const [labels, value] of values) lines.push(`commonhold_${name}${labels} ${value}`)
+    }
+    gauge('peers', 'Connected peers.', [['', peers()]])
+    gauge('pool_members_reachable', 'Members this node can talk to, itself included.', [
+      ['', summary.members.filter((member) => member.self || member.reachable).length]
+    ])
+    gauge('pool_members', 'Members of the pool.', [['', summary.members.length]])
+    gauge('objects', 'Wanted objects by health.', Object.entries(summary.objects.byHealth).map(labelled('health')))
+    gauge('objects_by_copies', 'Wanted objects by live copies.', Object.entries(summary.copies).map(labelled('copies')))
+    gauge('repairs', 'Repairs under way and waiting.', [
+      ['{state="running"}', summary.repairs.running],
+      ['{state="queued"}', summary.repairs.queued]
+    ])
+    gauge('proofs', 'Proofs since the start, by outcome.', [
+      ['{outcome="made"}', summary.proofs.made],
+      ['{outcome="wrong"}', summary.proofs.wrong]
+    ])
+    gauge('store_bytes', 'Space of the block store.', [
+      ['{kind="used"}', space.usedBytes],
+      ['{kind="free"}', space.freeBytes],
+      ['{kind="capacity"}', space.capacityBytes]
+    ])
+    return `${lines.join('\n')}\n`
+  }
+}
+
+function labelled(label: string) {
+  return ([key, value]: [string, number]): readonly [string, number] => [`{${label}="${key}"}`, value]
+}

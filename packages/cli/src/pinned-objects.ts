@@ -1,0 +1,42 @@
+// What the pool sees of this node's disk: whole objects, pulled by the exchange, announced to the DHT.
+// Joins three parts of the node package into the one port that pinning asks for; decides nothing.
+
+import type { AbortOptions, Log, NodeId } from '@commonhold/core'
+import type { FetchOptions, HeldObject, ObjectStore, Space } from '@commonhold/pinning'
+import type { CID } from 'multiformats/cid'
+
+export interface PinnedObjectsComponents {
+  readonly objects: Omit<ObjectStore, 'fetch' | 'provide'> & {
+    get(root: CID): Promise<(HeldObject & { readonly digest?: Uint8Array }) | undefined>
+  }
+  readonly fetcher: { fetch(root: CID, from: readonly NodeId[], options?: FetchOptions): Promise<HeldObject> }
+  readonly providing: {
+    provide(object: { readonly root: CID; readonly digest?: Uint8Array }): void
+    withdraw(object: { readonly root: CID; readonly digest?: Uint8Array }): Promise<void>
+  }
+  readonly log: Log
+}
+
+export function pinnedObjects({ objects, fetcher, providing, log }: PinnedObjectsComponents): ObjectStore {
+  return {
+    storeEpoch: objects.storeEpoch,
+    has: (root) => objects.has(root),
+    roots: (options?: AbortOptions) => objects.roots(options),
+    blocks: (root, options) => objects.blocks(root, options),
+    fetch: (root, from, options) => fetcher.fetch(root, from, options),
+    remove: (root) => objects.remove(root),
+    quarantine: (root) => objects.quarantine(root),
+    async provide(root, on) {
+      const held = await objects.get(root)
+      const object = { root, ...(held?.digest === undefined ? {} : { digest: held.digest }) }
+      if (on) return providing.provide(object)
+      try {
+        await providing.withdraw(object)
+      } catch (err) {
+        // A provider record is a claim that expires by itself; who follows it is told “not found”.
+        log.warn('a provider record could not be withdrawn', { root: root.toString(), err })
+      }
+    },
+    space: (): Promise<Space> => objects.space()
+  }
+}
