@@ -95,7 +95,8 @@ suite('the packed command', { timeout: 300_000 }, () => {
       const files = readdirSync(place, { recursive: true }).map(String)
       const manifest = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8')) as { version: string }
       assert.equal(manifest.version, version)
-      for (const file of ['README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts'])
+      const main = name === 'commonhold' ? 'main' : 'index'
+      for (const file of ['README.md', 'LICENSE', `dist/${main}.js`, `dist/${main}.d.ts`])
         assert.ok(files.includes(file), `${name}/${file}`)
       const stray = files.filter((file) => /^(src|test)\b|tsbuildinfo|(?<!\.d)\.ts$/.test(file))
       assert.deepEqual(stray, [], name)
