@@ -11,20 +11,26 @@ export type ReadAt = (into: Uint8Array, position: number) => Promise<number>
 
 const magic = Buffer.from('commonhold-log 1')
 const saltBytes = 16
-export const headerBytes: number = magic.length + saltBytes
+const headerCheckBytes = 8
+export const headerBytes: number = magic.length + saltBytes + headerCheckBytes
 /** length, check of the head, check of the payload */
 const headBytes = 4 + 4 + 8
 const recordHeadBytes = 4
 
 export function encodeHeader(salt: Uint8Array): Uint8Array {
-  return Buffer.concat([magic, salt])
+  const begin = Buffer.concat([magic, salt])
+  return Buffer.concat([begin, check(begin, 0).subarray(0, headerCheckBytes)])
 }
 
 /** The salt, or `undefined` when these are not the bytes of a header. */
 export function decodeHeader(bytes: Uint8Array): Uint8Array | undefined {
   if (bytes.length < headerBytes || !magic.equals(bytes.subarray(0, magic.length))) return undefined
-  const salt = bytes.slice(magic.length, headerBytes)
-  return salt.some((byte) => byte !== 0) ? salt : undefined
+  const begin = bytes.subarray(0, magic.length + saltBytes)
+  // With another salt every frame would look torn, and all of them would be cut off.
+  const sound = check(begin, 0)
+    .subarray(0, headerCheckBytes)
+    .equals(bytes.subarray(begin.length, headerBytes))
+  return sound ? begin.slice(magic.length) : undefined
 }
 
 /** Bytes one record takes in a frame. */
