@@ -39,7 +39,9 @@ export class DhtDiscovery implements Discovery {
     const signals = options?.signal === undefined ? [deadline.signal] : [deadline.signal, options.signal]
     let found = 0
     try {
-      const search = libp2p.contentRouting.findProviders(root, { signal: AbortSignal.any(signals) })
+      const signal = AbortSignal.any(signals)
+      await this.#network.dhtReady({ signal })
+      const search = libp2p.contentRouting.findProviders(root, { signal })
       for await (const { id } of search) {
         const holder = id.toString()
         if (holder === nodeId) continue

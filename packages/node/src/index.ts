@@ -18,3 +18,24 @@ export type { CompletedObject, IntakeOptions, ObjectIntake } from './object-inta
 export { type LocalObjects, Objects, type Reconciled, type WantedName } from './objects.ts'
 export { defaults, type NodeOptions } from './options.ts'
 export { FileRecordLog, FileRecordLogs } from './record-log.ts'
+
+// Network.
+export { DhtDiscovery, type Discovery } from './discover.ts'
+export { type Exchange, ExchangeClient, type ExchangeGetOptions } from './exchange/client.ts'
+export type { FetchedBlock } from './exchange/link.ts'
+export { type ExchangeAccess, ExchangeServer, openAccess } from './exchange/server.ts'
+export { exchangeProtocol } from './exchange/wire.ts'
+export { type FetchedObject, type FetchObjectOptions, ObjectFetcher } from './fetch-object.ts'
+export {
+  exportKeys,
+  importKeys,
+  type KeysInit,
+  type NodeKey,
+  type NodeKeys,
+  type OperatorKey,
+  openKeys
+} from './identity.ts'
+export { type ConnectedPeer, Network, type NetworkInit } from './network.ts'
+export { Libp2pPoolNetwork } from './pool-network.ts'
+export { type ProvidedObject, Providing } from './provide.ts'
+export { Retrieval, type RetrieveOptions } from './retrieve.ts'

@@ -17,7 +17,7 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { type GossipSub, gossipsub, StrictSign } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
-import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { type KadDHT, kadDHT, passthroughMapper, type SingleKadDHT } from '@libp2p/kad-dht'
 import { mdns } from '@libp2p/mdns'
 import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -71,12 +71,14 @@ export type StreamHandler = (peer: NodeId, stream: Stream) => void
 export class Network implements AsyncDisposable {
   readonly nodeId: NodeId
   readonly libp2p: Libp2p<NetworkServices>
+  readonly #clock: Clock
   readonly #kept: KeptConnections
   readonly #peerListeners: ((peer: NodeId, connected: boolean) => void)[] = []
 
   private constructor(nodeId: NodeId, libp2p: Libp2p<NetworkServices>, init: NetworkInit) {
     this.nodeId = nodeId
     this.libp2p = libp2p
+    this.#clock = init.clock
     this.#kept = new KeptConnections({
       connected: (peer) => this.isConnected(peer),
       anyConnected: () => libp2p.getConnections().length > 0,
@@ -186,6 +188,16 @@ export class Network implements AsyncDisposable {
       options?.signal?.throwIfAborted()
       throw new UnreachableError(`${peer} does not speak ${protocol}, or not now.`, { cause: err })
     }
+  }
+
+  /**
+   * Resolves when the DHT knows somebody to ask: some moments after the first connection, because it
+   * checks that a peer answers before it believes in it. Until then every question finds nothing.
+   */
+  async dhtReady(options?: AbortOptions): Promise<void> {
+    // What `kadDHT` makes is one; its declared type is the wider interface.
+    const { routingTable } = this.libp2p.services.dht as SingleKadDHT
+    while (routingTable.size === 0) await this.#clock.sleep(defaults.dhtLookMs, options)
   }
 
   /** At most two streams per peer: a second may open while the first one's end is still under way. */

@@ -57,6 +57,8 @@ export interface NodeOptions {
   // Discovery and providing.
   /** How long the DHT is searched for holders of one object, in milliseconds. Shorter misses records three hops away, longer makes a viewer of a missing picture wait. @default 10000 */
   readonly discoverMs: number
+  /** Pause between two looks whether the DHT knows anybody yet, in milliseconds, only just after a start. Lower looks more often for nothing, higher delays the first search. @default 100 */
+  readonly dhtLookMs: number
   /** Holders taken from the DHT for one object; more than placement ever makes copies, so a flood of false records ends here. @default 20 */
   readonly holdersMax: number
   /** Objects being announced to the DHT at once. Each opens about 40 streams; higher is felt by everything else this node does. @default 2 */
@@ -127,6 +129,7 @@ export const defaults: Readonly<NodeOptions> = Object.freeze({
   fetchPutsMax: 4,
 
   discoverMs: 10_000,
+  dhtLookMs: 100,
   holdersMax: 20,
   provideConcurrency: 2,
   provideQueueMax: 65_536,

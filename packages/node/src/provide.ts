@@ -135,6 +135,7 @@ export class Providing implements AsyncDisposable {
     let heardBy = 0
     try {
       const signal = AbortSignal.any([deadline.signal, this.#stopped.signal])
+      await network.dhtReady({ signal })
       for await (const event of network.libp2p.services.dht.provide(cid, { signal })) {
         if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') heardBy += 1
       }
