@@ -3,6 +3,11 @@
 // formats without one pass untouched, and the answer says so.
 
 import type { ByteReader } from './byte-reader.ts'
+import { stripGif } from './gif.ts'
+import { stripIsoMedia } from './iso-media.ts'
+import { stripJpeg } from './jpeg.ts'
+import { stripPng } from './png.ts'
+import { stripWebp } from './webp.ts'
 
 export interface Stripped {
   readonly bytes: AsyncIterable<Uint8Array>
@@ -17,7 +22,25 @@ export type Stripper = (
   bytesMax: number
 ) => AsyncIterable<Uint8Array>
 
-const strippers: Readonly<Record<string, Stripper>> = Object.freeze({})
+const strippers: Readonly<Record<string, Stripper>> = Object.freeze({
+  'image/jpeg': stripJpeg,
+  'image/png': stripPng,
+  'image/apng': stripPng,
+  'image/webp': stripWebp,
+  'image/gif': stripGif,
+  'image/avif': stripIsoMedia,
+  'image/heic': stripIsoMedia,
+  'image/heic-sequence': stripIsoMedia,
+  'image/heif': stripIsoMedia,
+  'image/heif-sequence': stripIsoMedia,
+  'video/mp4': stripIsoMedia,
+  'video/quicktime': stripIsoMedia,
+  'video/x-m4v': stripIsoMedia,
+  'video/3gpp': stripIsoMedia,
+  'video/3gpp2': stripIsoMedia,
+  'audio/mp4': stripIsoMedia,
+  'audio/x-m4a': stripIsoMedia
+})
 
 /** @param contentType as sniffed; @param bytesMax of memory for one header structure. */
 export function stripMetadata(contentType: string, input: ByteReader, bytesMax: number): Stripped {
