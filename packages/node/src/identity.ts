@@ -5,9 +5,8 @@
 
 import { createHash } from 'node:crypto'
 import { chmod, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import {
-  type AbortOptions,
   ConflictError,
   fromHex,
   InvalidInputError,
@@ -23,95 +22,91 @@ import {
   toHex
 } from '@commonhold/core'
 import { base58btc } from 'multiformats/bases/base58'
-import { type FileSystem, hasCode, nodeFileSystem } from './file-system.ts'
+import { type FileSystem, hasCode } from './file-system.ts'
 
-export interface NodeKeys {
-  readonly node: NodeKey
-  /** Absent on a node that works under a delegation it was given. */
-  readonly operator?: OperatorKey
-}
-
-export interface NodeKey {
-  readonly id: NodeId
+export interface Identity {
+  readonly nodeId: NodeId
   /** 32 bytes; libp2p makes its private key from it. */
-  readonly seed: Uint8Array
-  readonly signing: SigningKey
+  readonly nodeSeed: Uint8Array
+  readonly node: SigningKey
+  readonly operatorId: OperatorId
+  readonly operatorSeed: Uint8Array
+  readonly operator: SigningKey
 }
 
-export interface OperatorKey {
-  readonly id: OperatorId
-  readonly seed: Uint8Array
-  readonly signing: SigningKey
-}
-
-export interface KeysInit {
-  /** The data folder; the keys are in `keys/` below it. */
-  readonly folder: string
-  readonly files?: FileSystem
+export interface IdentityOptions {
   readonly random: Random
   readonly log: Log
 }
 
 type Role = 'node' | 'operator'
 
-const keysFolder = 'keys'
 const seedBytes = 32
 const fileForm = /^commonhold key 1\n([0-9a-f]{64})\n$/
 const keyBytesMax = 256
 
 /**
- * The keys in the data folder; the missing ones are made and durable when this resolves.
+ * The keys in the folder; the missing ones are made, and durable when this resolves.
  * @throws MalformedRecordError when a key file is there and cannot be understood.
  */
-export async function openKeys(init: KeysInit, options?: AbortOptions): Promise<NodeKeys> {
-  const node = (await readSeed(init, 'node')) ?? (await writeSeed(init, 'node', init.random.bytes(seedBytes)))
-  options?.signal?.throwIfAborted()
-  const operator =
-    (await readSeed(init, 'operator')) ?? (await writeSeed(init, 'operator', init.random.bytes(seedBytes)))
-  return keysOf(node, operator)
+export async function openIdentity(
+  folder: string,
+  files: FileSystem,
+  { random, log }: IdentityOptions
+): Promise<Identity> {
+  const seedOf = async (role: Role): Promise<Uint8Array> =>
+    (await readSeed(folder, files, role, log)) ??
+    (await writeSeed(folder, files, role, random.bytes(seedBytes), random))
+  return identityOf(await seedOf('node'), await seedOf('operator'))
+}
+
+/** The keys in the folder, or absent where there are none yet. @throws MalformedRecordError */
+export async function readIdentity(folder: string, files: FileSystem, log: Log): Promise<Identity | undefined> {
+  const [node, operator] = [await readSeed(folder, files, 'node', log), await readSeed(folder, files, 'operator', log)]
+  return node === undefined || operator === undefined ? undefined : identityOf(node, operator)
 }
 
 /** Both keys as one line of text, for another machine or a safe. Whoever has it is this node. */
-export function exportKeys({ node, operator }: NodeKeys): string {
-  const body = Buffer.concat([
-    Uint8Array.of(exportVersion, operator === undefined ? 1 : 2),
-    node.seed,
-    operator?.seed ?? new Uint8Array(0)
-  ])
+export function exportKeys({ nodeSeed, operatorSeed }: Identity): string {
+  const body = Buffer.concat([Uint8Array.of(exportVersion), nodeSeed, operatorSeed])
   return exportPrefix + base58btc.encode(Buffer.concat([body, checksum(body)]))
 }
 
 /**
- * Puts exported keys into a data folder that has none; importing the same keys again changes nothing.
+ * Puts exported keys into a folder that has none; importing the same keys again changes nothing.
  * @throws InvalidInputError when the text was damaged, ConflictError when there are other keys.
  */
-export async function importKeys(init: KeysInit, text: string): Promise<NodeKeys> {
-  const { node, operator } = parseExport(text)
-  const seeds: [Role, Uint8Array | undefined][] = [
-    ['node', node],
-    ['operator', operator]
+export async function importKeys(
+  folder: string,
+  files: FileSystem,
+  text: string,
+  { random, log }: IdentityOptions
+): Promise<Identity> {
+  const identity = parseExport(text)
+  const seeds: [Role, Uint8Array][] = [
+    ['node', identity.nodeSeed],
+    ['operator', identity.operatorSeed]
   ]
   // Both are looked at before either is written: half an identity is worse than none.
   const missing: [Role, Uint8Array][] = []
   for (const [role, seed] of seeds) {
-    if (seed === undefined) continue
-    const there = await readSeed(init, role)
+    const there = await readSeed(folder, files, role, log)
     if (there === undefined) missing.push([role, seed])
     else if (!Buffer.from(there).equals(seed)) {
       throw new ConflictError(
-        `${init.folder} has another ${role} key already. Use an empty data folder, or move its keys/ away first.`
+        `${folder} has another ${role} key already. Use an empty data folder, or move that one away first.`
       )
     }
   }
-  for (const [role, seed] of missing) await writeSeed(init, role, seed)
-  return keysOf(node, operator)
+  for (const [role, seed] of missing) await writeSeed(folder, files, role, seed, random)
+  return identity
 }
 
 const exportVersion = 1
 const exportPrefix = 'commonhold-keys:'
 const checksumBytes = 4
 
-function parseExport(text: string): { node: Uint8Array; operator: Uint8Array | undefined } {
+function parseExport(text: string): Identity {
   const damaged = 'This is not a text made by “commonhold key export”, or it was damaged on the way.'
   const trimmed = text.trim()
   if (!trimmed.startsWith(exportPrefix) || trimmed.length > keyBytesMax) throw new InvalidInputError(damaged)
@@ -123,32 +118,35 @@ function parseExport(text: string): { node: Uint8Array; operator: Uint8Array | u
   }
   const body = bytes.subarray(0, -checksumBytes)
   if (!Buffer.from(checksum(body)).equals(bytes.subarray(-checksumBytes))) throw new InvalidInputError(damaged)
-  const [version, count] = body
+  const [version] = body
   if (version !== exportVersion) {
     throw new InvalidInputError(`These keys were exported by version ${version} of the format; this program knows 1.`)
   }
-  if ((count !== 1 && count !== 2) || body.length !== 2 + count * seedBytes) throw new InvalidInputError(damaged)
-  const seed = (i: number): Uint8Array => body.slice(2 + i * seedBytes, 2 + (i + 1) * seedBytes)
-  return { node: seed(0), operator: count === 2 ? seed(1) : undefined }
+  if (body.length !== 1 + 2 * seedBytes) throw new InvalidInputError(damaged)
+  return identityOf(body.slice(1, 1 + seedBytes), body.slice(1 + seedBytes))
 }
 
 function checksum(body: Uint8Array): Uint8Array {
   return createHash('sha256').update(exportPrefix).update(body).digest().subarray(0, checksumBytes)
 }
 
-function keysOf(nodeSeed: Uint8Array, operatorSeed: Uint8Array | undefined): NodeKeys {
-  const signing = signingKeyFromSeed(nodeSeed)
-  const node = { id: nodeIdOf(signing.publicKey), seed: nodeSeed, signing }
-  if (operatorSeed === undefined) return { node }
+function identityOf(nodeSeed: Uint8Array, operatorSeed: Uint8Array): Identity {
+  const node = signingKeyFromSeed(nodeSeed)
   const operator = signingKeyFromSeed(operatorSeed)
-  return { node, operator: { id: operatorIdOf(operator.publicKey), seed: operatorSeed, signing: operator } }
+  return {
+    nodeId: nodeIdOf(node.publicKey),
+    nodeSeed,
+    node,
+    operatorId: operatorIdOf(operator.publicKey),
+    operatorSeed,
+    operator
+  }
 }
 
-async function readSeed(init: KeysInit, role: Role): Promise<Uint8Array | undefined> {
-  const files = init.files ?? nodeFileSystem
-  const path = join(init.folder, keysFolder, role)
+async function readSeed(folder: string, files: FileSystem, role: Role, log: Log): Promise<Uint8Array | undefined> {
+  const path = join(folder, role)
   if ((await files.stat(path)) === undefined) return undefined
-  await keepPrivate(path, init.log)
+  await keepPrivate(path, log)
   const bytes = await files.read(path)
   const hex = fileForm.exec(new TextDecoder().decode(bytes.subarray(0, keyBytesMax)))?.[1]
   if (hex === undefined || bytes.length > keyBytesMax) {
@@ -157,12 +155,16 @@ async function readSeed(init: KeysInit, role: Role): Promise<Uint8Array | undefi
   return fromHex(hex)
 }
 
-async function writeSeed(init: KeysInit, role: Role, seed: Uint8Array): Promise<Uint8Array> {
-  const files = init.files ?? nodeFileSystem
-  const folder = join(init.folder, keysFolder)
+async function writeSeed(
+  folder: string,
+  files: FileSystem,
+  role: Role,
+  seed: Uint8Array,
+  random: Random
+): Promise<Uint8Array> {
   await files.makeFolder(folder)
   const path = join(folder, role)
-  const unfinished = `${path}.${toHex(init.random.bytes(8))}.tmp`
+  const unfinished = `${path}.${toHex(random.bytes(8))}.tmp`
   // Made with mode 0600 by the file system, before the first byte is in it.
   const file = await files.open(unfinished, 'create')
   try {
@@ -175,7 +177,7 @@ async function writeSeed(init: KeysInit, role: Role, seed: Uint8Array): Promise<
   await files.rename(unfinished, path)
   // The key's entry, then the folder's own, before anybody is told who we are.
   await files.syncFolder(folder)
-  await files.syncFolder(init.folder)
+  await files.syncFolder(dirname(folder))
   return seed
 }
 

@@ -26,15 +26,7 @@ export type { FetchedBlock } from './exchange/link.ts'
 export { type ExchangeAccess, ExchangeServer, openAccess } from './exchange/server.ts'
 export { exchangeProtocol } from './exchange/wire.ts'
 export { type FetchedObject, type FetchObjectOptions, ObjectFetcher } from './fetch-object.ts'
-export {
-  exportKeys,
-  importKeys,
-  type KeysInit,
-  type NodeKey,
-  type NodeKeys,
-  type OperatorKey,
-  openKeys
-} from './identity.ts'
+export { exportKeys, type Identity, importKeys, openIdentity, readIdentity } from './identity.ts'
 export { type ConnectedPeer, Network, type NetworkInit } from './network.ts'
 export { Libp2pPoolNetwork } from './pool-network.ts'
 export { type ProvidedObject, Providing } from './provide.ts'
