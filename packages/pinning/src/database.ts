@@ -13,13 +13,7 @@ export interface WishTables {
     operator: string
     node: string
     opening: Uint8Array
-    /** Length of the longest chain of imports below it, itself included. */
-    generation: number
-    /** Every batch up to this seq is here, with all its ancestors. 0 when none. */
-    seq: number
   }
-  /** Edges from a journal to the ones it imports, known here or not. */
-  journal_import: { journal: Uint8Array; imported: Uint8Array }
   batch: {
     hash: Uint8Array
     journal: Uint8Array
@@ -57,6 +51,8 @@ export interface WishTables {
     /** 1 when within the grant of a counted operator. */
     binding: number
   }
+  /** Sum of the costs of each operator's wishes. */
+  grant_use: { operator: string; cost: number }
   /** The pin set: all binding wishes merged per object. */
   wanted: {
     root: Uint8Array
@@ -93,14 +89,6 @@ const wishTables: Migration = {
       .addColumn('operator', 'text', (c) => c.notNull())
       .addColumn('node', 'text', (c) => c.notNull())
       .addColumn('opening', 'blob', (c) => c.notNull())
-      .addColumn('generation', 'integer', (c) => c.notNull())
-      .addColumn('seq', 'integer', (c) => c.notNull())
-      .execute()
-    await db.schema
-      .createTable('journal_import')
-      .addColumn('journal', 'blob', (c) => c.notNull())
-      .addColumn('imported', 'blob', (c) => c.notNull())
-      .addPrimaryKeyConstraint('journal_import_key', ['journal', 'imported'])
       .execute()
     await db.schema
       .createTable('batch')
@@ -111,7 +99,9 @@ const wishTables: Migration = {
       .addColumn('chained', 'integer', (c) => c.notNull())
       .addColumn('sealed', 'blob', (c) => c.notNull())
       .execute()
-    await db.schema.createIndex('batch_by_seq').on('batch').columns(['journal', 'seq']).execute()
+    await db.schema.createIndex('batch_by_seq').on('batch').columns(['journal', 'seq', 'hash']).execute()
+    await db.schema.createIndex('batch_by_prev').on('batch').column('prev').execute()
+    await db.schema.createIndex('batch_by_chained').on('batch').columns(['chained', 'journal']).execute()
     await db.schema
       .createTable('journal_wish')
       .addColumn('root', 'blob', (c) => c.notNull())
@@ -144,6 +134,16 @@ const wishTables: Migration = {
       .createIndex('operator_wish_in_order')
       .on('operator_wish')
       .columns(['operator', 'generation', 'seq', 'journal', 'root'])
+      .execute()
+    await db.schema
+      .createIndex('operator_wish_by_binding')
+      .on('operator_wish')
+      .columns(['operator', 'binding'])
+      .execute()
+    await db.schema
+      .createTable('grant_use')
+      .addColumn('operator', 'text', (c) => c.primaryKey())
+      .addColumn('cost', 'integer', (c) => c.notNull())
       .execute()
     await db.schema
       .createTable('wanted')

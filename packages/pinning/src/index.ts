@@ -1,5 +1,6 @@
 // @commonhold/pinning: keeps at least N live, proven copies of everything the pool wants.
 
+export { Commons, type JoinOptions, type KeeperTerms } from './commons.ts'
 export type {
   FetchOptions,
   HeldObject,

@@ -74,6 +74,12 @@ export interface SyncLimits {
    */
   readonly importsMax: number
   /**
+   * Batches of one journal kept although the ones before them are missing: offers bring the newest batch
+   * before the sync brings the rest. Over it, offers of that author wait for the sync.
+   * @default 1024
+   */
+  readonly detachedBatchesMax: number
+  /**
    * Branch ends of one journal that are told and followed. A fork is an accident or an attack by its own
    * author; it merges, but a thousand of them need not be carried about.
    * @default 16
@@ -114,6 +120,7 @@ export const defaults: Readonly<PinningDefaults> = Object.freeze({
   batchPageBytesMax: 2 * 1024 * 1024,
   journalsPerOperatorMax: 256,
   importsMax: 256,
+  detachedBatchesMax: 1024,
   branchesMax: 16,
   headsPerMessageMax: 4096,
   entriesPerOperatorMax: 64,

@@ -21,6 +21,11 @@ export interface Roster {
   member(node: NodeId): Member | undefined
   /** Also for expired delegations: who answers for what this node signed. */
   operatorOf(node: NodeId): OperatorId | undefined
+  /**
+   * Whether this operator ever delegated to this node: expiry and removal do not make what it signed
+   * before a forgery, they only take its weight.
+   */
+  mayAuthor(node: NodeId, operator: OperatorId): boolean
   /** Returns how to stop listening. */
   onChange(listener: () => void): () => void
 }

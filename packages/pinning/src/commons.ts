@@ -1,0 +1,254 @@
+// What all members of a pool share: who is in it and what they want. Puts roster, journals, dialogue, own
+// journal and sync together for one pool; how one is founded, joined and opened again. Keeps no copies.
+
+import {
+  type AbortOptions,
+  InvalidInputError,
+  type NodeId,
+  nodeIdOf,
+  type OperatorId,
+  operatorIdOf,
+  type SigningKey,
+  UnauthorizedError
+} from '@commonhold/core'
+import type { PinningComponents } from './components.ts'
+import { choosePool, currentPool } from './current-pool.ts'
+import { askPool, Dialogue } from './dialogue.ts'
+import { type FoundOptions, foundPool, openGenesis } from './genesis.ts'
+import { Journals } from './journals.ts'
+import type { KeeperClass } from './member.ts'
+import { defaults, type SyncOptions } from './options.ts'
+import { OwnJournal } from './own-journal.ts'
+import { consentTo } from './roster-entries.ts'
+import { exchangeRosters } from './roster-exchange.ts'
+import { type OwnAct, StoredRoster } from './stored-roster.ts'
+import { Sync } from './sync.ts'
+import { genesisRequest } from './sync-requests.ts'
+import type { Wanted } from './wanted.ts'
+
+/** What this node brings. Zero capacity: a member that keeps nothing. */
+export interface KeeperTerms {
+  readonly class: KeeperClass
+  readonly capacityBytes: number
+  readonly zone?: string
+}
+
+export interface JoinOptions extends AbortOptions {
+  readonly domain?: string
+  /** Refuses any other pool than this. */
+  readonly poolId?: Uint8Array
+  readonly sync?: Partial<SyncOptions>
+}
+
+export class Commons implements AsyncDisposable {
+  readonly roster: StoredRoster
+  readonly journals: Journals
+  readonly wanted: Wanted
+  readonly dialogue: Dialogue
+  readonly own: OwnJournal
+  readonly sync: Sync
+  readonly #components: PinningComponents
+  readonly #options: SyncOptions
+
+  private constructor(
+    components: PinningComponents,
+    roster: StoredRoster,
+    journals: Journals,
+    options: Partial<SyncOptions>
+  ) {
+    const { keys, network, clock, random, log } = components
+    this.#components = components
+    this.#options = { ...defaults, ...options }
+    this.roster = roster
+    this.journals = journals
+    this.wanted = journals.wanted
+    this.dialogue = new Dialogue({
+      network,
+      pool: roster.poolId,
+      isMember: (node) => roster.member(node) !== undefined,
+      log
+    })
+    this.sync = new Sync(
+      {
+        nodeId: keys.nodeId,
+        network,
+        dialogue: this.dialogue,
+        roster,
+        journals,
+        clock,
+        random,
+        log,
+        onTurn: () => this.renew()
+      },
+      options
+    )
+    this.own = new OwnJournal(
+      {
+        journals,
+        roster,
+        node: keys.node,
+        nodeId: keys.nodeId,
+        random,
+        clock,
+        log,
+        survey: (o) => this.sync.surveyOwn(o)
+      },
+      options
+    )
+  }
+
+  /** Founds a pool with this node's operator as its one administrator and member. */
+  static async found(
+    components: PinningComponents,
+    found: FoundOptions,
+    terms: KeeperTerms,
+    options: Partial<SyncOptions> = {}
+  ): Promise<{ commons: Commons; recoverySeed: Uint8Array }> {
+    const operator = operatorKey(components)
+    const { genesis, recoverySeed } = foundPool(operator, components.random, found)
+    const roster = await StoredRoster.create(components, genesis)
+    await enter(components, roster, terms, undefined, options)
+    await choosePool(components.logs, roster.poolId)
+    return { commons: await Commons.#over(components, roster, options), recoverySeed }
+  }
+
+  /**
+   * Joins the pool of a node whose addresses the network knows. When it resolves that node has our entries.
+   * @throws UnreachableError; MalformedRecordError; InvalidInputError for another pool than the one asked for
+   */
+  static async join(
+    components: PinningComponents,
+    peer: NodeId,
+    terms: KeeperTerms,
+    options: JoinOptions = {}
+  ): Promise<Commons> {
+    const { network, logs } = components
+    const { genesis: bytes } = await askPool(network, null, peer, genesisRequest, {}, options)
+    const genesis = openGenesis(bytes)
+    if (options.poolId !== undefined && Buffer.compare(options.poolId, genesis.hash) !== 0) {
+      throw new InvalidInputError('That node is in another pool than the one you want to join.')
+    }
+    const roster = await StoredRoster.create(components, genesis)
+    const own = operatorIdOf(operatorKey(components).publicKey)
+    // Their roster first: it may hold newer entries of ours, from before this node lost its disk.
+    await exchangeRosters(network, roster, peer, own, options)
+    await enter(components, roster, terms, options.domain, options.sync ?? {})
+    await exchangeRosters(network, roster, peer, own, options)
+    // Last: a node that dies before here is in the pool it was in before.
+    await choosePool(logs, roster.poolId)
+    return Commons.#over(components, roster, options.sync ?? {})
+  }
+
+  /** The pool this node is in; absent when there is none. */
+  static async open(
+    components: PinningComponents,
+    options: Partial<SyncOptions> = {}
+  ): Promise<Commons | undefined> {
+    const poolId = await currentPool(components.logs)
+    if (poolId === undefined) return undefined
+    return Commons.#over(components, await StoredRoster.open(components, poolId), options)
+  }
+
+  static async #over(
+    components: PinningComponents,
+    roster: StoredRoster,
+    options: Partial<SyncOptions>
+  ): Promise<Commons> {
+    const { logs, database, log } = components
+    const journals = await Journals.open({ logs, database, roster, log })
+    return new Commons(components, roster, journals, options)
+  }
+
+  get nodeId(): NodeId {
+    return this.#components.keys.nodeId
+  }
+
+  /** Absent while the roster holds no delegation for this node. */
+  get operator(): OperatorId | undefined {
+    return this.roster.operatorOf(this.nodeId)
+  }
+
+  async start(): Promise<void> {
+    await this.sync.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.own.idle()
+    await this.sync.stop()
+  }
+
+  /** Signs an act of this node's operator; members learn of it by announcement and exchange. */
+  async act(act: OwnAct, options?: AbortOptions): Promise<void> {
+    await this.roster.sign(act, operatorKey(this.#components), options)
+  }
+
+  /** Changes what this node brings. */
+  async pledge(terms: KeeperTerms): Promise<void> {
+    await delegate(this.#components, this.roster, terms, this.#options)
+  }
+
+  /** Signs this node's delegation anew when less than half of its life is left. */
+  async renew(): Promise<void> {
+    const { keys, clock } = this.#components
+    const current = this.roster.state.delegations.get(keys.nodeId)
+    if (current === undefined || keys.operator === undefined) return
+    if (operatorIdOf(keys.operator.publicKey) !== current.operator) return
+    if (current.expiresAt - clock.wallMs() > this.#options.delegationLifeMs / 2) return
+    const { capacityBytes, zone } = current
+    const terms = { class: current.class, capacityBytes, ...(zone === null ? {} : { zone }) }
+    await delegate(this.#components, this.roster, terms, this.#options)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+    await this.journals[Symbol.asyncDispose]()
+    await this.roster[Symbol.asyncDispose]()
+  }
+}
+
+/** Join and delegation of this node, made only when the roster does not say so already. */
+async function enter(
+  components: PinningComponents,
+  roster: StoredRoster,
+  terms: KeeperTerms,
+  domain: string | undefined,
+  options: Partial<SyncOptions>
+): Promise<void> {
+  const operator = operatorKey(components)
+  const known = roster.operator(operatorIdOf(operator.publicKey))
+  if (!roster.hasJoined(operator.publicKey) || known?.domain !== domain) {
+    await roster.sign({ is: 'join', domain: domain ?? null }, operator)
+  }
+  await delegate(components, roster, terms, { ...defaults, ...options })
+}
+
+async function delegate(
+  components: PinningComponents,
+  roster: StoredRoster,
+  terms: KeeperTerms,
+  options: SyncOptions
+): Promise<void> {
+  const { keys, clock } = components
+  const operator = operatorKey(components)
+  if (nodeIdOf(keys.node.publicKey) !== keys.nodeId) throw new Error('node key and node id do not match')
+  await roster.sign(
+    {
+      is: 'delegate',
+      node: keys.node.publicKey,
+      class: terms.class,
+      capacityBytes: terms.capacityBytes,
+      zone: terms.zone ?? null,
+      expiresAt: Math.round(clock.wallMs() + options.delegationLifeMs),
+      consent: consentTo(roster.poolId, operator.publicKey, keys.node)
+    },
+    operator
+  )
+}
+
+function operatorKey(components: PinningComponents): SigningKey {
+  const { operator } = components.keys
+  if (operator === undefined) {
+    throw new UnauthorizedError('This node has no operator key; run this where the operator key is kept.')
+  }
+  return operator
+}
