@@ -210,6 +210,17 @@ export class Census {
     if (changed.length > 0) this.#tell(changed)
   }
 
+  /** Everything it holds lies in these groups. */
+  async noteOnlyGroups(keeper: NodeId, groups: ReadonlySet<number>): Promise<void> {
+    const rows = await this.#parts.components.database
+      .selectFrom('copy')
+      .select('hash_group')
+      .distinct()
+      .where('keeper', '=', keeper)
+      .execute()
+    for (const { hash_group } of rows) if (!groups.has(hash_group)) await this.noteGroup(keeper, hash_group, [])
+  }
+
   /** It said so itself: no copy there (any more). */
   async noteAbsent(root: CID, keeper: NodeId): Promise<void> {
     await this.#copyRow(root, keeper).delete()
@@ -301,6 +312,7 @@ export class Census {
   /** Objects of a group under suspicion there, to be challenged at random. */
   async suspectedRoots(limit: number): Promise<{ keeper: NodeId; root: CID }[]> {
     const found: { keeper: NodeId; root: CID }[] = []
+    const beforeMs = this.#parts.time.nowMs() - this.#parts.options.proofRetryMs
     for (const key of this.#suspects.keys()) {
       const [keeper = '', group = '0'] = key.split(' ')
       const rows = await this.#parts.components.database
@@ -309,6 +321,7 @@ export class Census {
         .where('keeper', '=', keeper)
         .where('hash_group', '=', Number(group))
         .where('corrupt_ms', 'is', null)
+        .where((eb) => eb.or([eb('asked_ms', 'is', null), eb('asked_ms', '<=', beforeMs)]))
         .execute()
       // Drawn by our own dice: a keeper must not know which objects clear it.
       const drawn = rows

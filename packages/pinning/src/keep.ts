@@ -45,6 +45,8 @@ export class Keeping {
   readonly #active = new Set<Promise<unknown>>()
   #roundAt: { after: CID | undefined } | undefined = { after: undefined }
   #roundDueMs = 0
+  /** Asked for while one was under way: it follows, instead of starting over and never ending. */
+  #roundAgain = false
   #loop: Promise<void> | undefined
   #wakeUp: () => void = () => {}
   readonly #listeners = new Set<(root: CID, plan: Plan) => void>()
@@ -80,22 +82,25 @@ export class Keeping {
   wake(root: CID): void {
     if (this.#awake.size >= this.#parts.options.wakesMax) {
       // Too many to remember: the round finds them.
-      this.#roundAt ??= { after: undefined }
+      this.#wantRound()
     } else this.#awake.set(toHex(rootKey(root)), root)
     this.#wakeUp()
   }
 
   #wakeAll(roots: readonly CID[] | undefined): void {
-    if (roots === undefined) {
-      this.#roundAt = { after: undefined }
-      this.#wakeUp()
-    } else for (const root of roots) this.wake(root)
+    if (roots === undefined) this.#wantRound()
+    else for (const root of roots) this.wake(root)
   }
 
   #wakeKeeper(node: NodeId): void {
     this.#keepers.set(node, new Uint8Array())
     // A member that holds nothing may still be who should: the round asks that.
-    this.#roundAt ??= { after: undefined }
+    this.#wantRound()
+  }
+
+  #wantRound(): void {
+    if (this.#roundAt === undefined) this.#roundAt = { after: undefined }
+    else this.#roundAgain = true
     this.#wakeUp()
   }
 
@@ -139,7 +144,7 @@ export class Keeping {
     this.#sendChallenges()
     this.#stations.repairs.forgetPast()
     await this.#parts.time.save()
-    return left <= 0 || this.#keepers.size > 0 || this.#roundAt?.after !== undefined
+    return left <= 0 || this.#keepers.size > 0 || this.#roundAt !== undefined
   }
 
   #takeAwake(limit: number): CID[] {
@@ -177,13 +182,11 @@ export class Keeping {
     const nowMs = components.clock.monotonicMs()
     if (this.#roundAt === undefined && nowMs >= this.#roundDueMs) this.#roundAt = { after: undefined }
     if (this.#roundAt === undefined || limit <= 0) return []
-    const round = this.#roundAt
-    const page = await wanted.list(round.after, limit)
-    // An event may have asked for a new round while we read the page.
-    if (this.#roundAt !== round) return page.map((object) => object.root)
+    const page = await wanted.list(this.#roundAt.after, limit)
     const last = page.at(-1)
     if (last === undefined || page.length < limit) {
-      this.#roundAt = undefined
+      this.#roundAt = this.#roundAgain ? { after: undefined } : undefined
+      this.#roundAgain = false
       this.#roundDueMs = nowMs + options.roundIntervalMs
     } else this.#roundAt = { after: last.root }
     return page.map((object) => object.root)

@@ -20,7 +20,7 @@ import { within } from './deadline.ts'
 import type { RequestType } from './dialogue.ts'
 import { bytesField, hashField, rootField, sameBytes, seqField } from './fields.ts'
 import type { Holds } from './holds.ts'
-import { openingBytesMax, openSealed, rootOf, type SealedBatch, sealedBytesMax } from './journal-records.ts'
+import { openingBytesMax, openSealed, rootOf, sealedBytesMax } from './journal-records.ts'
 import type { Delivery } from './journals.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Presence } from './presence.ts'
@@ -92,7 +92,11 @@ export interface OfferPorts {
 /** What a wish was written down as, to be shown to keepers. */
 export interface WrittenWish {
   readonly opening: Uint8Array
-  readonly batch: SealedBatch
+  /** Sealed, with its signed head. */
+  readonly batch: Uint8Array
+  /** Id of the journal and place of the batch in it. */
+  readonly journal: Uint8Array
+  readonly seq: number
 }
 
 export class Offers {
@@ -165,7 +169,7 @@ export class Offers {
   async #offerTo(keeper: NodeId, wish: Wish, written: WrittenWish): Promise<OperatorId | undefined> {
     const { components, dialogue, options } = this.#parts
     const { root, size } = wish
-    const offer: Offer = { root, opening: written.opening, batch: written.batch.bytes }
+    const offer: Offer = { root, opening: written.opening, batch: written.batch }
     try {
       const answer = await within(
         components.clock,
@@ -176,14 +180,14 @@ export class Offers {
       this.#presence.noteAlive(keeper)
       if (answer.kind === 'declined') await this.#census.noteDeclined(root, keeper)
       if (answer.kind !== 'receipt') return undefined
-      return await this.#file(keeper, answer.receipt, root, written.batch)
+      return await this.#file(keeper, answer.receipt, root, written)
     } catch (err) {
       if (!this.#stop.signal.aborted) components.log.info('an offer came to nothing', { keeper, root: root.toString(), err })
       return undefined
     }
   }
 
-  async #file(keeper: NodeId, bytes: Uint8Array, root: CID, batch: SealedBatch): Promise<OperatorId> {
+  async #file(keeper: NodeId, bytes: Uint8Array, root: CID, written: WrittenWish): Promise<OperatorId> {
     const { roster } = this.#parts
     const { body, signer } = openSigned(receiptRecord, bytes)
     const operator = roster.operatorOf(keeper)
@@ -193,8 +197,8 @@ export class Offers {
       body.keeper === keeper &&
       body.operator === operator &&
       body.root.equals(root) &&
-      sameBytes(body.journal, batch.journal) &&
-      body.seq === batch.seq
+      sameBytes(body.journal, written.journal) &&
+      body.seq === written.seq
     if (operator === undefined || !fits) throw new MalformedRecordError('receipt', 'it is not about what was offered')
     await this.#census.noteKeeper(keeper, body.storeEpoch)
     await this.#census.noteClaim(root, keeper)

@@ -135,6 +135,8 @@ interface Reading {
   run: Uint8Array
   after: number
   busy: boolean
+  /** Groups told in this run so far; gone when the first reading of it is complete. */
+  told: Set<number> | undefined
   /** News came while we were reading. */
   again: boolean
 }
@@ -276,7 +278,7 @@ export class Reports {
       reading.again = true
       return
     }
-    if (reading.after >= seq && seq > 0) return
+    if (reading.after >= seq && reading.told === undefined) return
     reading.busy = true
     try {
       do {
@@ -290,8 +292,15 @@ export class Reports {
     }
   }
 
+  /** Whether there is news of this keeper that could not be read yet. */
+  isBehind(keeper: NodeId, told: { readonly run: Uint8Array; readonly reportSeq: number }): boolean {
+    const reading = this.#readings.get(keeper)
+    if (reading === undefined || !sameBytes(reading.run, told.run)) return true
+    return reading.after < told.reportSeq
+  }
+
   #newReading(keeper: NodeId, run: Uint8Array): Reading {
-    const reading = { run, after: 0, busy: false, again: false }
+    const reading: Reading = { run, after: 0, busy: false, told: new Set(), again: false }
     this.#readings.set(keeper, reading)
     return reading
   }
@@ -302,10 +311,19 @@ export class Reports {
     if (!sameBytes(report.run, reading.run)) return false
     // Relative to wishes we have not read yet it would be misread; its next greeting brings us back.
     if (!(await this.#parts.wanted.reached(cutOf(report)))) return false
-    for (const group of report.groups) await this.#take(keeper, group, report.storeEpoch)
+    for (const group of report.groups) {
+      await this.#take(keeper, group, report.storeEpoch)
+      reading.told?.add(group.group)
+    }
     const advanced = report.seq > reading.after
     reading.after = Math.max(reading.after, report.seq)
-    return report.more && advanced
+    if (report.more && advanced) return true
+    if (reading.told !== undefined) {
+      // A new run tells all it holds: groups it did not mention hold nothing any more.
+      await this.#census.noteOnlyGroups(keeper, reading.told)
+      reading.told = undefined
+    }
+    return false
   }
 
   async #take(keeper: NodeId, told: GroupReport, storeEpoch: Uint8Array): Promise<void> {
