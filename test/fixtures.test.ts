@@ -14,7 +14,7 @@ test('the photograph has orientation 6, EXIF with a position, XMP and a profile,
   )
   // Tag 0x8825, the pointer to the directory of the position, little-endian, type LONG, one value.
   assert.ok(exif?.includes(Buffer.from('258804000100', 'hex')))
-  assert.ok(exif.includes('SN-0042'))
+  assert.ok(exif?.includes('SN-0042'))
   assert.ok(xmp?.includes('exif:GPSLatitude'))
   assert.ok(icc !== undefined)
   assert.ok((await stat(photograph)).size <= 150_000)
