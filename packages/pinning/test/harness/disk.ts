@@ -1,0 +1,186 @@
+// An object store in memory with the faults of a disk: bytes flip, the disk is swapped, the process
+// dies in the middle; and one that lies: it keeps all metadata and no bytes.
+
+import { createHash } from 'node:crypto'
+import {
+  CorruptBlockError,
+  type NodeId,
+  NoSpaceError,
+  NotFoundError,
+  type Random,
+  TooLargeError,
+  toHex,
+  UnreachableError
+} from '@commonhold/core'
+import { CID } from 'multiformats/cid'
+import { create as createDigest } from 'multiformats/hashes/digest'
+import type { FetchOptions, HeldObject, ObjectStore, Space } from '../../src/components.ts'
+import { compareRoots, rootKey } from '../../src/root-key.ts'
+import type { Wires } from './wires.ts'
+
+interface Stored {
+  readonly root: CID
+  readonly size: number
+  readonly origin: 'upload' | 'repair'
+  bytes: Uint8Array
+}
+
+/** What survives the process. */
+export class Disk {
+  readonly #random: Random
+  storeEpoch: Uint8Array
+  capacityBytes = 2 ** 40
+  readonly objects: Map<string, Stored> = new Map()
+  lies = false
+  /** Roots a reader or an ingest has open. */
+  readonly open: Set<string> = new Set()
+
+  constructor(random: Random) {
+    this.#random = random
+    this.storeEpoch = random.bytes(16)
+  }
+
+  swap(): void {
+    this.objects.clear()
+    this.storeEpoch = this.#random.bytes(16)
+  }
+
+  put(bytes: Uint8Array): CID {
+    const root = rootFor(bytes)
+    this.objects.set(nameOf(root), { root, size: bytes.length, origin: 'upload', bytes: bytes.slice() })
+    return root
+  }
+
+  flip(root: CID): void {
+    const stored = this.objects.get(nameOf(root))
+    if (stored !== undefined) stored.bytes[0] = (stored.bytes[0] ?? 0) ^ 1
+  }
+
+  /** Whether the bytes are really here and right: what no node can see, and every test wants to know. */
+  trulyHolds(root: CID): boolean {
+    const stored = this.objects.get(nameOf(root))
+    return stored !== undefined && !this.lies && rootFor(stored.bytes).equals(root)
+  }
+
+  get usedBytes(): number {
+    let sum = 0
+    for (const stored of this.objects.values()) sum += stored.size
+    return sum
+  }
+}
+
+export interface DiskEvents {
+  onRemove(root: CID): void
+  diskOf(node: NodeId): Disk | undefined
+}
+
+/** The store as one run of a node sees it; a killed run sees nothing any more. */
+export class DiskStore implements ObjectStore {
+  readonly #disk: Disk
+  readonly #node: NodeId
+  readonly #wires: Wires
+  readonly #events: DiskEvents
+  readonly #isAlive: () => boolean
+  readonly provided: Set<string> = new Set()
+  fetches = 0
+
+  constructor(disk: Disk, node: NodeId, wires: Wires, events: DiskEvents, isAlive: () => boolean) {
+    this.#disk = disk
+    this.#node = node
+    this.#wires = wires
+    this.#events = events
+    this.#isAlive = isAlive
+  }
+
+  get storeEpoch(): Uint8Array {
+    return this.#disk.storeEpoch
+  }
+
+  async has(root: CID): Promise<boolean> {
+    await this.#running()
+    return this.#disk.objects.has(nameOf(root))
+  }
+
+  async *roots(): AsyncIterable<HeldObject> {
+    await this.#running()
+    const all = [...this.#disk.objects.values()].sort((a, b) => compareRoots(a.root, b.root))
+    for (const { root, size, origin } of all) yield { root, size, origin }
+  }
+
+  async *blocks(root: CID): AsyncIterable<Uint8Array> {
+    await this.#running()
+    const stored = this.#disk.objects.get(nameOf(root))
+    if (stored === undefined) throw new NotFoundError(`${root.toString()} is not here.`)
+    if (!this.#disk.lies && !rootFor(stored.bytes).equals(root)) throw new CorruptBlockError(root.toString(), 'on disk')
+    yield stored.bytes.slice()
+  }
+
+  async fetch(root: CID, from: readonly NodeId[], options?: FetchOptions): Promise<HeldObject> {
+    await this.#running()
+    const here = this.#disk.objects.get(nameOf(root))
+    if (here !== undefined) return here
+    this.fetches++
+    let unreachable = false
+    for (const source of from) {
+      try {
+        await this.#wires.travel(this.#node, source)
+        const stored = this.#events.diskOf(source)?.objects.get(nameOf(root))
+        const bytes = stored?.bytes.slice()
+        await this.#wires.travel(source, this.#node)
+        await this.#running()
+        options?.signal?.throwIfAborted()
+        if (stored === undefined || bytes === undefined) continue
+        if (options?.sizeMax !== undefined && bytes.length > options.sizeMax) {
+          throw new TooLargeError(root.toString(), options.sizeMax)
+        }
+        if (this.#disk.usedBytes + bytes.length > this.#disk.capacityBytes) throw new NoSpaceError('The disk is full.')
+        // A liar keeps the row and drops the bytes.
+        if (!this.#disk.lies && !rootFor(bytes).equals(root)) continue
+        const kept = { root, size: bytes.length, origin: 'repair' as const, bytes: this.#disk.lies ? new Uint8Array(8) : bytes }
+        this.#disk.objects.set(nameOf(root), kept)
+        return kept
+      } catch (err) {
+        if (!(err instanceof UnreachableError)) throw err
+        unreachable = true
+      }
+    }
+    if (unreachable) throw new UnreachableError(`Nobody who has ${root.toString()} was reached.`)
+    throw new NotFoundError(`Nobody asked has ${root.toString()}.`)
+  }
+
+  async remove(root: CID): Promise<boolean> {
+    await this.#running()
+    if (this.#disk.open.has(nameOf(root))) return false
+    if (this.#disk.objects.has(nameOf(root))) this.#events.onRemove(root)
+    this.#disk.objects.delete(nameOf(root))
+    return true
+  }
+
+  async quarantine(root: CID): Promise<void> {
+    await this.#running()
+    this.#disk.objects.delete(nameOf(root))
+  }
+
+  async provide(root: CID, on: boolean): Promise<void> {
+    await this.#running()
+    if (on) this.provided.add(nameOf(root))
+    else this.provided.delete(nameOf(root))
+  }
+
+  async space(): Promise<Space> {
+    const { usedBytes, capacityBytes } = this.#disk
+    return { usedBytes, capacityBytes, freeBytes: Math.max(0, capacityBytes - usedBytes) }
+  }
+
+  async #running(): Promise<void> {
+    if (!this.#isAlive()) await new Promise<never>(() => {})
+  }
+}
+
+export function nameOf(root: CID): string {
+  return toHex(rootKey(root))
+}
+
+export function rootFor(bytes: Uint8Array): CID {
+  return CID.createV1(0x55, createDigest(0x12, new Uint8Array(createHash('sha256').update(bytes).digest())))
+}

@@ -1,0 +1,148 @@
+// A network in one process whose faults are told, not happened upon: latency on the virtual clock,
+// partitions, dead nodes and nodes that are stopped (connections open, nobody answers).
+
+import { type NodeId, type Random, UnreachableError, type VirtualClock } from '@commonhold/core'
+import type { PoolNetwork } from '../../src/components.ts'
+
+type Handler = (from: NodeId, message: Uint8Array) => Promise<Uint8Array>
+
+export class Wires {
+  readonly #clock: VirtualClock
+  readonly #random: Random
+  readonly #ends = new Map<NodeId, End>()
+  readonly #sides = new Map<NodeId, number>()
+  readonly #stopped = new Set<NodeId>()
+  latencyMs: { min: number; max: number } = { min: 1, max: 20 }
+  requests = 0
+  readonly bytesByType = new Map<string, number>()
+
+  constructor(clock: VirtualClock, random: Random) {
+    this.#clock = clock
+    this.#random = random
+  }
+
+  join(id: NodeId): End {
+    const end = new End(this, id)
+    this.#ends.set(id, end)
+    return end
+  }
+
+  /** Its sockets close: the others are told. */
+  leave(id: NodeId): void {
+    if (!this.#ends.delete(id)) return
+    for (const end of this.#ends.values()) end.tell(id, false)
+  }
+
+  meet(id: NodeId): void {
+    for (const end of this.#ends.values()) if (end.id !== id && this.reaches(id, end.id)) end.tell(id, true)
+  }
+
+  /** SIGSTOP: nothing it was sent is answered, nothing it sends arrives. */
+  stop(id: NodeId): void {
+    this.#stopped.add(id)
+  }
+
+  resume(id: NodeId): void {
+    this.#stopped.delete(id)
+  }
+
+  isStopped(id: NodeId): boolean {
+    return this.#stopped.has(id)
+  }
+
+  /** Nodes on different sides do not reach one another; unnamed ones are on side 0. */
+  part(sides: ReadonlyMap<NodeId, number>): void {
+    this.#sides.clear()
+    for (const [id, side] of sides) this.#sides.set(id, side)
+  }
+
+  heal(): void {
+    this.#sides.clear()
+    for (const id of this.#ends.keys()) this.meet(id)
+  }
+
+  isUp(id: NodeId): boolean {
+    return this.#ends.has(id)
+  }
+
+  reaches(from: NodeId, to: NodeId): boolean {
+    return this.#ends.has(to) && (this.#sides.get(from) ?? 0) === (this.#sides.get(to) ?? 0)
+  }
+
+  /** One way through the network, or silence for ever. */
+  async travel(from: NodeId, to: NodeId): Promise<void> {
+    const { min, max } = this.latencyMs
+    await this.#clock.sleep(min + this.#random.unit() * (max - min))
+    if (this.#stopped.has(from) || this.#stopped.has(to)) await new Promise<never>(() => {})
+    if (!this.reaches(from, to)) throw new UnreachableError(`${to} cannot be reached.`)
+  }
+
+  async carry(from: NodeId, to: NodeId, message: Uint8Array): Promise<Uint8Array> {
+    this.requests++
+    await this.travel(from, to)
+    const end = this.#ends.get(to)
+    if (end?.handler === undefined) throw new UnreachableError(`${to} does not answer.`)
+    const answer = await end.handler(from, message.slice())
+    await this.travel(to, from)
+    return answer.slice()
+  }
+
+  async spread(from: NodeId, topic: string, message: Uint8Array): Promise<void> {
+    for (const end of this.#ends.values()) {
+      if (end.id === from || !this.reaches(from, end.id) || this.#stopped.has(from) || this.#stopped.has(end.id)) continue
+      void this.travel(from, end.id).then(
+        () => end.topics.get(topic)?.(from, message.slice()),
+        () => {
+          // An announcement that is lost is lost: gossip promises nothing.
+        }
+      )
+    }
+  }
+}
+
+export class End implements PoolNetwork {
+  readonly id: NodeId
+  readonly #wires: Wires
+  handler: Handler | undefined
+  readonly topics: Map<string, (from: NodeId, message: Uint8Array) => void> = new Map()
+  readonly #listeners: ((peer: NodeId, connected: boolean) => void)[] = []
+
+  constructor(wires: Wires, id: NodeId) {
+    this.#wires = wires
+    this.id = id
+  }
+
+  request(to: NodeId, message: Uint8Array): Promise<Uint8Array> {
+    return this.#wires.carry(this.id, to, message)
+  }
+
+  handle(handler: Handler): void {
+    this.handler = handler
+  }
+
+  announce(topic: string, message: Uint8Array): Promise<void> {
+    return this.#wires.spread(this.id, topic, message)
+  }
+
+  subscribe(topic: string, onMessage: (from: NodeId, message: Uint8Array) => void): void {
+    this.topics.set(topic, onMessage)
+  }
+
+  unsubscribe(topic: string): void {
+    this.topics.delete(topic)
+  }
+
+  onPeer(listener: (peer: NodeId, connected: boolean) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  tell(peer: NodeId, connected: boolean): void {
+    for (const listener of this.#listeners) listener(peer, connected)
+  }
+
+  async addAddresses(): Promise<void> {}
+
+  addresses(): readonly string[] {
+    return []
+  }
+}
