@@ -20,7 +20,7 @@ import { Collector, type Sweep } from './collect.ts'
 import { Commons, type KeeperTerms } from './commons.ts'
 import type { PinningComponents } from './components.ts'
 import { slept } from './deadline.ts'
-import type { FoundOptions } from './genesis.ts'
+import type { FoundOptions, PoolPolicy } from './genesis.ts'
 import { Holds } from './holds.ts'
 import { Keeping } from './keep.ts'
 import { type KeepingOptions, keepingDefaults } from './keeping-options.ts'
@@ -170,6 +170,16 @@ export class Pool implements AsyncDisposable {
 
   get name(): string {
     return this.#commons.roster.genesis.name
+  }
+
+  /** Rules all members apply alike, as amended. */
+  get policy(): PoolPolicy {
+    return this.#commons.roster.charter().policy
+  }
+
+  /** There are 2^k groups, for ever. */
+  get k(): number {
+    return this.#commons.roster.genesis.k
   }
 
   /** Copies an object gets when its pin does not say otherwise. */
