@@ -27,7 +27,7 @@ import {
   Providing,
   Retrieval
 } from '@commonhold/node'
-import type { Founding } from '@commonhold/pinning'
+import type { KeeperTerms, PoolFounding } from '@commonhold/pinning'
 import type { Config } from './config.ts'
 import { ControlServer } from './control/server.ts'
 import { ComposedNode } from './controlled-node.ts'
@@ -100,7 +100,8 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
       // What the pool does not want in public is between members: uploads on their way, members-only objects.
       mayServe: async (root, peer) =>
         isMember(peer) || (await membership.pool.wanted(root))?.visibility === 'public',
-      enough: (root, peer) => membership.pool.enough(root, peer)
+      // Who means to keep a copy has asked the pool of its source before it fetches (docs/protocol/offers.md).
+      enough: async () => false
     },
     clock,
     log
@@ -111,7 +112,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   const providing = new Providing({ network, clock, log, enabled: config.network.provide })
 
   // The pool.
-  const founding: Founding = { ...pledgeOf(config), name: config.pool.name ?? hostname() }
+  const founding: PoolFounding = { ...termsOf(config), name: config.pool.name ?? hostname() }
   const membership: Membership = new Membership(
     {
       pinning: {
@@ -177,7 +178,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
     library,
     intake,
     tokens,
-    pledge: () => pledgeOf(config),
+    terms: () => termsOf(config),
     httpUrl,
     clock
   })
@@ -213,7 +214,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   return { node, founded, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
-function pledgeOf({ node }: Config): { class: 'server' | 'home'; capacityBytes: number; zone?: string } {
+function termsOf({ node }: Config): KeeperTerms {
   return {
     class: node.class,
     capacityBytes: node.keep,

@@ -13,7 +13,7 @@ import {
   toHex
 } from '@commonhold/core'
 import type { DataFolder, Discovery, LocalDenyList, Network, ObjectFetcher, Objects } from '@commonhold/node'
-import { type MemberStatus, type Pledge, type Pool, printRecoveryKey, type WantedObject } from '@commonhold/pinning'
+import { type KeeperTerms, type MemberStatus, type Pool, printRecoveryKey, type WantedObject } from '@commonhold/pinning'
 import type { CID } from 'multiformats/cid'
 import type { ControlledNode, WishOptions } from './control/ports.ts'
 import type * as answers from './control/protocol.ts'
@@ -38,7 +38,7 @@ export interface ComposedParts {
   readonly library: NodeLibrary
   readonly intake: NodeIntake
   readonly tokens: StoredTokens
-  readonly pledge: () => Pledge
+  readonly terms: () => KeeperTerms
   readonly httpUrl: () => string
   readonly clock: Clock
 }
@@ -75,7 +75,7 @@ export class ComposedNode implements ControlledNode {
       reasons: summary.health.reasons.map(({ code, text, command }) => ({ code, message: text, next: command })),
       node: { id: nodeId, version, httpUrl: httpUrl() },
       pool: this.pool(),
-      members: summary.members.map(memberRow),
+      members: this.members(),
       objects: {
         total: summary.objects.total,
         bytes: summary.bytes.wanted,
@@ -118,14 +118,14 @@ export class ComposedNode implements ControlledNode {
   }
 
   members(): readonly answers.MemberRow[] {
-    return this.#pool.members().map(memberRow)
+    return this.#pool.members().map((member) => memberRow(member, this.#pool.member(member.node)?.zone))
   }
 
   async createPool(
     options: { name: string; admission: 'open' | 'vouch'; copiesMin: number; groupBits: number } & AbortOptions
   ): Promise<answers.CreatePoolAnswer> {
     const { name, admission, copiesMin, groupBits } = options
-    const founding = { ...this.#parts.pledge(), name, k: groupBits, policy: { admission, copiesMin } }
+    const founding = { ...this.#parts.terms(), name, k: groupBits, policy: { admission, copiesMin } }
     const { recoverySeed } = await this.#parts.membership.found(founding, abortOf(options))
     return { ...this.pool(), recoveryKey: printRecoveryKey(recoverySeed) }
   }
@@ -138,11 +138,11 @@ export class ComposedNode implements ControlledNode {
   }
 
   async join(address: string, options: { keepBytes?: number } & AbortOptions): Promise<answers.JoinAnswer> {
-    const { network, membership, pledge } = this.#parts
+    const { network, membership, terms } = this.#parts
     const peer = await network.dial(address, abortOf(options))
     if (peer === this.#parts.nodeId) throw new InvalidInputError('This is the address of this very node.')
-    const promise = options.keepBytes === undefined ? pledge() : { ...pledge(), capacityBytes: options.keepBytes }
-    const wishesCarried = await membership.join(peer, promise, abortOf(options))
+    const offered = options.keepBytes === undefined ? terms() : { ...terms(), capacityBytes: options.keepBytes }
+    const wishesCarried = await membership.join(peer, offered, abortOf(options))
     return { ...this.pool(), wishesCarried }
   }
 
@@ -332,7 +332,7 @@ export class ComposedNode implements ControlledNode {
   }
 }
 
-function memberRow(member: MemberStatus): answers.MemberRow {
+function memberRow(member: MemberStatus, zone: string | undefined): answers.MemberRow {
   const { node, operator, self, capacityBytes, usedBytes, reachable, lastSeenMs, full, counted, forked } = member
   return {
     node,
@@ -343,6 +343,7 @@ function memberRow(member: MemberStatus): answers.MemberRow {
     reachable,
     full,
     counted,
+    ...(zone === undefined ? {} : { zone }),
     ...(usedBytes === undefined ? {} : { usedBytes }),
     ...(lastSeenMs === undefined ? {} : { lastSeenMs }),
     ...(forked === undefined ? {} : { forked })

@@ -15,14 +15,11 @@ import {
   openIndexDatabase
 } from '@commonhold/node'
 import {
-  createPool,
-  type Founding,
-  joinPool,
-  openPool,
+  type KeeperTerms,
   type PinningComponents,
   type PinningTables,
-  type Pledge,
-  type Pool,
+  Pool,
+  type PoolFounding,
   type PoolOptions,
   pinningMigrations,
   type WantedObject,
@@ -74,14 +71,14 @@ export class Membership implements AsyncDisposable {
   }
 
   /** Opens the pool this node is in, or founds one of its own. Constructed, not yet running. */
-  async open(founding: Founding, options?: AbortOptions): Promise<{ founded: boolean }> {
+  async open(founding: PoolFounding, options?: AbortOptions): Promise<{ founded: boolean }> {
     const name = await this.#readCurrent()
     if (name !== undefined) {
       this.#current = await this.#opened(name, options)
       return { founded: false }
     }
     const place = await this.#newPlace()
-    const { pool } = await this.#orDiscard(place, () => createPool(place.components, founding, this.#with(options)))
+    const { pool } = await this.#orDiscard(place, () => Pool.create(place.components, founding, this.#with(options)))
     this.#current = { place, pool }
     await this.#writeCurrent(place.name)
     return { founded: true }
@@ -100,10 +97,10 @@ export class Membership implements AsyncDisposable {
   }
 
   /** Founds another pool and moves into it. The recovery seed is shown once and kept nowhere. */
-  async found(founding: Founding, options?: AbortOptions): Promise<{ recoverySeed: Uint8Array; wishes: number }> {
+  async found(founding: PoolFounding, options?: AbortOptions): Promise<{ recoverySeed: Uint8Array; wishes: number }> {
     let recoverySeed = new Uint8Array()
     const wishes = await this.#move(async (place) => {
-      const founded = await createPool(place.components, founding, this.#with(options))
+      const founded = await Pool.create(place.components, founding, this.#with(options))
       recoverySeed = new Uint8Array(founded.recoverySeed)
       return founded.pool
     }, options)
@@ -111,8 +108,8 @@ export class Membership implements AsyncDisposable {
   }
 
   /** Moves into the pool of a node whose addresses the network knows. @returns how many wishes came along */
-  async join(peer: NodeId, pledge: Pledge, options?: AbortOptions): Promise<number> {
-    return this.#move((place) => joinPool(place.components, peer, pledge, this.#with(options)), options)
+  async join(peer: NodeId, terms: KeeperTerms, options?: AbortOptions): Promise<number> {
+    return this.#move((place) => Pool.join(place.components, peer, terms, this.#with(options)), options)
   }
 
   /** Ends the pool's work but leaves it to be asked: the first half of stopping. */
@@ -207,7 +204,7 @@ export class Membership implements AsyncDisposable {
 
   async #opened(name: string, options?: AbortOptions): Promise<Current> {
     const place = await this.#place(name)
-    const pool = await this.#orDispose(place, () => openPool(place.components, this.#with(options)))
+    const pool = await this.#orDispose(place, () => Pool.open(place.components, this.#with(options)))
     if (pool === undefined) {
       await place.index[Symbol.asyncDispose]()
       throw new ConflictError(

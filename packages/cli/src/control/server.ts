@@ -2,7 +2,7 @@
 // open it (mode 0600); whoever can, may do everything. It knows no libp2p, no store and no pool: what
 // can be asked is in routes.ts, who answers is the ControlledNode.
 
-import { InvalidInputError, type Log, OperatingError, TooLargeError } from '@commonhold/core'
+import { ConflictError, InvalidInputError, type Log, OperatingError, TooLargeError } from '@commonhold/core'
 import { chmod, lstat, mkdir, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createConnection } from 'node:net'
@@ -140,7 +140,7 @@ async function removeStale(path: string): Promise<void> {
   })
   if (found === undefined) return
   if (!found.isSocket()) {
-    throw new InvalidInputError(`${path} is in the way: it should be the node's control socket, and is a plain file.`)
+    throw new ConflictError(`${path} is in the way: it should be the node's control socket, and is a plain file.`)
   }
   const alive = await new Promise<boolean>((resolve) => {
     const probe = createConnection(path)
@@ -149,7 +149,7 @@ async function removeStale(path: string): Promise<void> {
     probe.once('close', () => probe.destroy())
     probe.once('connect', () => probe.destroy())
   })
-  if (alive) throw new InvalidInputError(`Another process answers on ${path}.`)
+  if (alive) throw new ConflictError(`Another process answers on ${path}.`)
   await rm(path, { force: true })
 }
 
