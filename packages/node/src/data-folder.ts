@@ -38,6 +38,8 @@ export async function openDataFolder(path: string, fileSystem: FileSystem): Prom
     try {
       const found = await readStore(root, fileSystem)
       const storeEpoch = found.complete ? found.epoch : await makeStore(root, found.epoch, fileSystem)
+      // The marker's entry, before anyone is told the epoch: also when a process that died made it.
+      await fileSystem.syncFolder(root)
       return {
         path: root,
         storeEpoch,
@@ -56,13 +58,24 @@ export async function openDataFolder(path: string, fileSystem: FileSystem): Prom
   }
 }
 
-/** Like `mkdir -p`, with every entry made durable in the folder above it. */
+/** Like `mkdir -p`. */
 async function makeFolders(path: string, fileSystem: FileSystem): Promise<void> {
   if ((await fileSystem.stat(path))?.kind === 'folder') return
-  const parent = dirname(path)
-  if (parent !== path) await makeFolders(parent, fileSystem)
+  await makeFolders(dirname(path), fileSystem)
   await fileSystem.makeFolder(path)
-  await fileSystem.syncFolder(parent)
+}
+
+/** All the way up, because an earlier attempt may have made any of them and died before its fsync. */
+async function syncAncestors(path: string, fileSystem: FileSystem): Promise<void> {
+  for (let parent = dirname(path); ; parent = dirname(parent)) {
+    try {
+      await fileSystem.syncFolder(parent)
+    } catch (err) {
+      // A folder we may not even list is none in which we made anything.
+      if (!hasCode(err, 'EACCES') && !hasCode(err, 'EPERM')) throw err
+    }
+    if (parent === dirname(parent)) return
+  }
 }
 
 /** An exclusive SQLite lock is a POSIX lock: it ends with the process, so none is ever left behind. */
@@ -123,15 +136,16 @@ async function readStore(root: string, fileSystem: FileSystem): Promise<FoundSto
 }
 
 /**
- * Blocks with its marker first, then the other folders, last the marker of the whole: so a folder
- * without its own marker is either unfinished and empty, or not what it was.
+ * The marker of the blocks first, last the marker of the whole: so a folder without its own marker is
+ * either unfinished and empty, or not what it was.
  */
 async function makeStore(root: string, epoch: Uint8Array, fileSystem: FileSystem): Promise<Uint8Array> {
-  const blocks = join(root, 'blocks')
-  await fileSystem.makeFolder(blocks)
-  await writeMarker(blocks, epoch, fileSystem)
-  for (const name of ['logs', 'keys']) await fileSystem.makeFolder(join(root, name))
-  // Its folder fsync makes the entries of the three folders durable as well.
+  await syncAncestors(root, fileSystem)
+  for (const name of ['blocks', 'logs', 'keys']) await fileSystem.makeFolder(join(root, name))
+  await writeMarker(join(root, 'blocks'), epoch, fileSystem)
+  await fileSystem.syncFolder(join(root, 'blocks'))
+  // Before the marker of the whole: a power loss could keep that and lose the folders.
+  await fileSystem.syncFolder(root)
   await writeMarker(root, epoch, fileSystem)
   return epoch
 }
@@ -184,7 +198,6 @@ async function writeMarker(folder: string, epoch: Uint8Array, fileSystem: FileSy
     await file.close()
   }
   await fileSystem.rename(temporary, join(folder, markerName))
-  await fileSystem.syncFolder(folder)
 }
 
 async function replaceText(path: string, text: string, fileSystem: FileSystem): Promise<void> {
