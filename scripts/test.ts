@@ -13,8 +13,8 @@ const { values: flags, positionals: words } = parseArgs({
   options: { slow: { type: 'boolean', default: false } }
 })
 
-/** One file may take this long, in milliseconds: a hanging file is a failure with a name, not a hanging run. */
-const fileTimeoutMs = flags.slow ? 20 * 60_000 : 120_000
+/** One test may take this long, and its file a little longer, in milliseconds: a failure with a name, not a run without end. */
+const testTimeoutMs = flags.slow ? 20 * 60_000 : 120_000
 // A node under test is several threads and a disk; beyond the cores, tests only time each other out. The slow
 // ones measure memory and speed, so they run alone.
 const concurrency = flags.slow ? 1 : Math.max(2, availableParallelism())
@@ -34,12 +34,13 @@ const child = spawn(
   [
     '--conditions=source',
     '--test',
-    `--test-timeout=${fileTimeoutMs}`,
+    `--test-timeout=${testTimeoutMs}`,
+    `--import=${new URL('test-deadline.ts', import.meta.url).href}`,
     `--test-concurrency=${concurrency}`,
     ...(process.stdout.isTTY ? [] : ['--test-reporter=spec', '--test-reporter-destination=stdout']),
     ...files
   ],
-  { cwd: root, stdio: 'inherit' }
+  { cwd: root, stdio: 'inherit', env: { ...process.env, TEST_FILE_DEADLINE_MS: `${testTimeoutMs + 10_000}` } }
 )
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
 child.on('exit', (code) => process.exit(code ?? 1))
