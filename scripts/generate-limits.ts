@@ -30,8 +30,8 @@ export async function limitsPage(): Promise<string> {
   return [
     '# Limits and options',
     '',
-    'Generated from the sources by `npm run limits`; do not edit. Each has one reason to be as it is. What an operator',
-    'can set is named the same in the config file; the rest are bounds of the program.',
+    'Generated from the sources by `npm run limits`; do not edit. These are the delays and bounds of the program, each with',
+    'its reason. What an operator sets is in the config file, which `commonhold init` writes with its explanations.',
     '',
     ...sections
   ].join('\n')
