@@ -74,20 +74,32 @@ export async function serveObject(
       : serving.passThrough.open(object.root, card.size, of)
 
   const patience = card.local ? () => ({ signal: gone.signal }) : waiting
-  card.type ??= await asUnreachable(typeOf(open, card.size, patience), gone)
+  const isEmpty = range.to === range.from
+  using place = new Place(serving.outbox, res)
+  using reader = open(range)
+  const ahead: Uint8Array[] = []
+  if (card.type === undefined) {
+    if (range.from === 0 && !isHead) {
+      // What tells the type is the beginning of what is sent: read once, even where nothing is cached.
+      ahead.push(...(await asUnreachable(firstOf(reader, Math.min(range.to, sniffBytes), patience), gone)))
+    }
+    const known = ahead.length > 0 && range.to >= Math.min(card.size, sniffBytes)
+    card.type = await sniff(
+      known ? joined(ahead) : await asUnreachable(headOf(open, card.size, patience), gone)
+    )
+  }
   const headers = headersOf(object, etag, card.type, range, wishes)
   if (selection.kind === 'part')
     headers.push('Content-Range', `bytes ${range.from}-${range.to - 1}/${card.size}`)
   const status = selection.kind === 'part' ? 206 : 200
-  if (isHead || range.to === range.from) {
+  if (isHead || isEmpty) {
     res.writeHead(status, headers)
     res.end()
     return
   }
-  using place = new Place(serving.outbox, res)
-  using reader = open(range)
   await sendBody(serving, res, object, {
     reader,
+    ahead,
     range,
     status,
     headers,
@@ -99,6 +111,8 @@ export async function serveObject(
 
 interface Body {
   readonly reader: ObjectReader
+  /** Bytes read already, in order. */
+  readonly ahead: Uint8Array[]
   readonly range: ByteRange
   readonly status: number
   readonly headers: string[]
@@ -111,14 +125,14 @@ async function sendBody(
   serving: Serving,
   res: ServerResponse,
   object: FoundObject,
-  { reader, range, status, headers, place, patience, gone }: Body
+  { reader, ahead, range, status, headers, place, patience, gone }: Body
 ): Promise<void> {
   let left = range.to - range.from
   while (left > 0) {
     const room = place.take(Math.min(left, pieceBytesUsual))
     if (room !== undefined) await room
     if (gone.signal.aborted) return
-    const bytes = await asUnreachable(reader.next(patience()), gone)
+    const bytes = ahead.shift() ?? (await asUnreachable(reader.next(patience()), gone))
     if (bytes === undefined) throw new UnreachableError('The object ended before its size.')
     left -= bytes.length
     if (!res.headersSent) res.writeHead(status, headers)
@@ -181,21 +195,34 @@ function sendNotModified(res: ServerResponse, object: FoundObject, etag: string)
   res.end()
 }
 
-async function typeOf(
+/** The first bytes of the object, for a response that does not send them. */
+async function headOf(
   open: (range: ByteRange) => ObjectReader,
   size: number,
   patience: () => { signal: AbortSignal }
-): Promise<MediaType> {
+): Promise<Uint8Array> {
   const to = Math.min(size, sniffBytes)
-  const head: Uint8Array[] = []
   using reader = open({ from: 0, to })
-  for (let length = 0; length < to; ) {
+  return joined(await firstOf(reader, to, patience))
+}
+
+async function firstOf(
+  reader: ObjectReader,
+  length: number,
+  patience: () => { signal: AbortSignal }
+): Promise<Uint8Array[]> {
+  const parts: Uint8Array[] = []
+  for (let have = 0; have < length; ) {
     const bytes = await reader.next(patience())
     if (bytes === undefined) break
-    head.push(bytes)
-    length += bytes.length
+    parts.push(bytes)
+    have += bytes.length
   }
-  return await sniff(head.length === 1 && head[0] !== undefined ? head[0] : Buffer.concat(head))
+  return parts
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)
 }
 
 /** Bytes on this node's disk need neither flight nor cache: the disk and the page cache are both nearer. */

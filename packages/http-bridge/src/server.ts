@@ -15,6 +15,8 @@ export interface ListenOptions {
 export class BridgeServer implements AsyncDisposable {
   readonly #options: BridgeOptions
   readonly #server: Server
+  /** Connections that have not sent a request yet: browsers open them ahead of need. Node does not count them idle. */
+  readonly #unused = new Set<Socket>()
   #draining = false
 
   constructor(components: BridgeComponents, options?: Partial<BridgeOptions>) {
@@ -48,6 +50,11 @@ export class BridgeServer implements AsyncDisposable {
     // The upload route asks for the body itself, once it knows that it wants it.
     this.#server.on('checkContinue', app)
     this.#server.on('clientError', refuseBroken)
+    this.#server.on('connection', (socket: Socket) => {
+      this.#unused.add(socket)
+      socket.once('close', () => this.#unused.delete(socket))
+    })
+    this.#server.on('request', (req) => this.#unused.delete(req.socket))
   }
 
   /** Resolves when connections are accepted. @throws when the port is taken or not allowed. */
@@ -74,6 +81,7 @@ export class BridgeServer implements AsyncDisposable {
     this.#draining = true
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeIdleConnections()
+    for (const socket of this.#unused) socket.destroy()
     // A connection becomes idle when its response ends, which is no event of the server's.
     const sweeping = setInterval(() => this.#server.closeIdleConnections(), 100)
     const cutting = setTimeout(() => this.#server.closeAllConnections(), this.#options.drainMsMax)

@@ -70,6 +70,8 @@ export class InMemoryPool implements Library, Intake, Pins, Tokens, ContentPolic
   readonly fetching = new Set<string>()
   stats = 0
   cancelled = 0
+  /** Resolves when a read was given up before its end. */
+  readonly cancellation = Promise.withResolvers<void>()
   leafBytes: number = limits.leafBytes
   weather: Weather = () => {}
   /** Thrown by the next put after its bytes were read. */
@@ -136,7 +138,10 @@ export class InMemoryPool implements Library, Intake, Pins, Tokens, ContentPolic
       }
       finished = true
     } finally {
-      if (!finished) this.cancelled++
+      if (!finished) {
+        this.cancelled++
+        this.cancellation.resolve()
+      }
     }
   }
 

@@ -61,10 +61,13 @@ async function* fileOfForm(req: IncomingMessage): AsyncGenerator<Uint8Array> {
   const refusal = new Promise<never>((_resolve, reject) => {
     refuse = reject
   })
+  const malformed = (err: unknown): void => {
+    refuse(new InvalidInputError('The multipart form is malformed or ends too early.', { cause: err }))
+  }
   refusal.catch(() => {}) // It may come when nobody waits for it any more.
   const file = new Promise<AsyncIterable<Uint8Array> | undefined>((resolve) => {
     form.once('file', (_field, stream) => {
-      stream.once('error', refuse)
+      stream.once('error', malformed)
       resolve(stream)
     })
     form.once('close', () => resolve(undefined))
@@ -72,9 +75,7 @@ async function* fileOfForm(req: IncomingMessage): AsyncGenerator<Uint8Array> {
   const closed = new Promise<void>((resolve) => form.once('close', resolve))
   const oneOnly = (): void =>
     refuse(new InvalidInputError('Send one file per request; parameters belong in the query.'))
-  form.on('error', (err) => {
-    refuse(new InvalidInputError('The multipart form is malformed or ends too early.', { cause: err }))
-  })
+  form.on('error', malformed)
   form.on('field', oneOnly)
   form.on('filesLimit', oneOnly)
   form.on('fieldsLimit', oneOnly)
@@ -89,7 +90,8 @@ async function* fileOfForm(req: IncomingMessage): AsyncGenerator<Uint8Array> {
     if (stream === undefined) throw new InvalidInputError('The form holds no file.')
     const chunks = stream[Symbol.asyncIterator]()
     for (;;) {
-      const next = await Promise.race([chunks.next(), refusal])
+      // A cut form fails the file's stream and the form at once; the refusal is the one that can be told.
+      const next = await Promise.race([chunks.next().catch(() => refusal), refusal])
       if (next.done === true) break
       yield next.value
     }
