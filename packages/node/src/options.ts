@@ -23,8 +23,10 @@ export interface NodeOptions {
   readonly walkLevelsMax: number
 
   // Exchange.
-  /** Most block bytes in one frame, in bytes. Frames of several requests take turns, so this is how long a picture waits for a film's frame; below 32 KiB the cost per frame shows, above 256 KiB the waiting does. @default 65536 */
+  /** Most block bytes in one frame, in bytes, while one request has the stream to itself. Each frame costs three writes through TLS, so 64 KiB lose a fifth of the throughput of 256 KiB; larger gains nothing more and is memory per stream. @default 262144 */
   readonly exchangeFrameBytesMax: number
+  /** Block bytes in one frame while several requests take turns, in bytes: how long a picture waits for a film's frame. Below 32 KiB the cost per frame shows, above 256 KiB the waiting does. @default 65536 */
+  readonly exchangeSliceBytes: number
   /** Block bytes a server may send ahead of the reader, per request, in bytes. At least `blockBytesMax`, or a block could never complete. 4 MiB keeps 40 MiB/s at 100 ms of round trip; higher costs the requester that memory for every slow reader. @default 4194304 */
   readonly exchangeWindowBytes: number
   /** Sum of the windows of all requests under way here, in bytes; a request beyond it is refused with BusyError. Lower serves fewer readers at once, higher is memory that slow readers can hold. @default 100663296 */
@@ -112,7 +114,8 @@ export const defaults: Readonly<NodeOptions> = Object.freeze({
 
   walkLevelsMax: 8,
 
-  exchangeFrameBytesMax: 64 * 1024,
+  exchangeFrameBytesMax: 256 * 1024,
+  exchangeSliceBytes: 64 * 1024,
   exchangeWindowBytes: 4 * 1024 * 1024,
   exchangeReceiveBytesMax: 96 * 1024 * 1024,
   exchangeSendBytesMax: 64 * 1024 * 1024,

@@ -45,7 +45,7 @@ interface ServedRequest {
 }
 
 /** Answers of one turn go out together: fewer records to encrypt and fewer calls of the system. */
-const turnBytes = 4 * defaults.exchangeFrameBytesMax
+const turnBytes = defaults.exchangeFrameBytesMax
 /** Room around the data for the longest head, and for the longest question, a full `have`. */
 export const bodyBytesMax: number = defaults.exchangeFrameBytesMax + 64
 
@@ -238,7 +238,8 @@ export class ServedStream {
       return
     }
     const rest = current.bytes.length - current.at
-    const length = Math.min(rest, request.credit, defaults.exchangeFrameBytesMax)
+    const share = this.#ready.length > 0 ? defaults.exchangeSliceBytes : defaults.exchangeFrameBytesMax
+    const length = Math.min(rest, request.credit, share)
     turn.append(encodeBlockPart(request.id, current.bytes, current.at, length))
     current.at += length
     request.credit -= length
