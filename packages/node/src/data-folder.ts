@@ -101,7 +101,9 @@ async function lock(root: string, fileSystem: FileSystem): Promise<() => Promise
     database.close()
     throw err
   }
-  return async () => database.close()
+  return async () => {
+    if (database.isOpen) database.close()
+  }
 }
 
 const sqliteBusy = 5
