@@ -8,6 +8,8 @@ import { createWriteStream, type WriteStream } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { base32upper } from 'multiformats/bases/base32'
+import { CID } from 'multiformats/cid'
 import type { AboutAnswer } from '../../packages/cli/src/control/protocol.ts'
 import { answerOf, type CommandResult, program, runCommand } from './command.ts'
 
@@ -152,6 +154,11 @@ export class NodeProcess implements AsyncDisposable {
 
   fetch(path: string, init?: RequestInit): Promise<Response> {
     return fetch(new URL(path, this.about.httpUrl), init)
+  }
+
+  /** Name of the file that holds the block of this hash, whichever way its CID is spelt. */
+  static blockFileOf(cid: string): string {
+    return `${base32upper.encode(CID.parse(cid).multihash.bytes)}.data`
   }
 
   /** Names of all block files, as the disk has them. Works on dead nodes. */

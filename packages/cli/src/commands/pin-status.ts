@@ -25,7 +25,7 @@ export async function run({ node, terminal, signal }: Session, [name = '']: read
   terminal.line(`  ${paint('dim', 'health    ')}${paintHealth(terminal, status.health)}`)
   for (const reason of status.reasons) terminal.line(`            ${paint('yellow', reason)}`)
   terminal.line(
-    `  ${paint('dim', 'copies    ')}${status.copiesLive} live and proven, ${status.copiesClaimed} more claimed; ` +
+    `  ${paint('dim', 'copies    ')}${status.copiesLive} live and proven of ${status.copiesClaimed} claimed; ` +
       `wanted ${status.copiesMin}, aimed at ${status.copiesTarget}`
   )
   terminal.line()
