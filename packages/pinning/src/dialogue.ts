@@ -63,7 +63,7 @@ export class Dialogue {
   on<Q, A>(type: RequestType<Q, A>, handler: Handler<Q, A>): void {
     if (this.#entries.has(type.name)) throw new Error(`two handlers for ${type.name}`)
     this.#entries.set(type.name, {
-      type: type as RequestType<unknown, unknown>,
+      type,
       handler: handler as Handler<unknown, unknown>
     })
   }

@@ -116,7 +116,7 @@ test('who leaves or comes moves only its own share', () => {
   const before = new Ranking(id, members)
   const after = new Ranking(id, rest)
   for (let group = 0; group < 512; group++) {
-    const expected = before.of(group).counted.filter((m) => m.node !== gone.node)
+    const expected: Member[] = before.of(group).counted.filter((m) => m.node !== gone.node)
     assert.deepEqual(after.of(group).counted, expected)
   }
 })

@@ -16,6 +16,7 @@ import fc from 'fast-check'
 import { type Charter, foundPool, type Genesis, type PoolPolicy } from '../src/genesis.ts'
 import { defaults } from '../src/options.ts'
 import {
+  type Amend,
   charterId,
   consentTo,
   openRosterEntry,
@@ -199,12 +200,12 @@ test('removal wins over every admission, until it is revoked by name', () => {
 test('a charter changes by a majority of its administrators, the recovery key standing in for one', () => {
   const council = new Council(4)
   const prev = council.genesis.hash
-  const second = { is: 'amend', prev, charter: council.charter([0, 1]), leaving: [] } as const
+  const second: Amend = { is: 'amend', prev, charter: council.charter([0, 1]), leaving: [] }
   const assent = council.sign(council.at(0), second)
   assert.equal(council.state(assent).charter.administrators.length, 2)
   assert.equal(council.state(council.sign(council.at(1), second)).charter.administrators.length, 1)
 
-  const third = { is: 'amend', prev: charterId(second), charter: council.charter([1]), leaving: [] } as const
+  const third: Amend = { is: 'amend', prev: charterId(second), charter: council.charter([1]), leaving: [] }
   const one = council.sign(council.at(1), third)
   assert.equal(council.state(assent, one).charter.administrators.length, 2, 'one of two is no majority')
   const both = [one, council.sign(council.recovery, third)]

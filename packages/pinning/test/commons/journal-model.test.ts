@@ -111,9 +111,9 @@ class Both implements Step {
 
   async run(model: Model, real: Real): Promise<void> {
     const node = real.node(this.at)
-    await Promise.all([node.pin(this.name, (this.name + 1) % 12), node.unpin(this.name)])
+    await Promise.all([node.pin(this.name, (this.name + 1) % 11), node.unpin(this.name)])
     model.wishes[this.at]?.delete(this.name)
-    model.wishes[this.at]?.add((this.name + 1) % 12)
+    model.wishes[this.at]?.add((this.name + 1) % 11)
   }
 
   toString(): string {
