@@ -101,6 +101,8 @@ export class Network implements AsyncDisposable {
       nodeInfo: { name: 'commonhold', version: '0.1.0', userAgent: 'commonhold/0.1.0' },
       addresses: { listen: [...init.listen], ...(init.announce === undefined ? {} : { announce: [...init.announce] }) },
       ...(init.datastore === undefined ? {} : { datastore: init.datastore }),
+      // libp2p forgets addresses after an hour: a laptop that slept over night would know nobody.
+      peerStore: { maxAddressAge: defaults.addressAgeMsMax, maxPeerAge: defaults.addressAgeMsMax },
       transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
       // TLS first: it moves a third more bytes per second than Noise, whose cipher here is JavaScript.
       connectionEncrypters: [tls(), noise()],

@@ -101,6 +101,8 @@ export interface NodeOptions {
   readonly redialMsMax: number
   /** Addresses remembered per call for one peer; a member with more is making us dial. @default 16 */
   readonly addressesPerPeerMax: number
+  /** How long an address of a peer is remembered unseen, in milliseconds. libp2p's own hour would make a laptop that slept over night forget its whole pool; higher dials more addresses that moved on. @default 7776000000 (90 days) */
+  readonly addressAgeMsMax: number
 }
 
 export const defaults: Readonly<NodeOptions> = Object.freeze({
@@ -152,5 +154,6 @@ export const defaults: Readonly<NodeOptions> = Object.freeze({
   dialMs: 5_000,
   redialMs: 500,
   redialMsMax: 60_000,
-  addressesPerPeerMax: 16
+  addressesPerPeerMax: 16,
+  addressAgeMsMax: 90 * 24 * 3_600_000
 })
