@@ -3,8 +3,10 @@
 // All ages run on own time from our own receipt of the event.
 
 import { type NodeId, toHex } from '@commonhold/core'
+import type { Kysely } from 'kysely'
 import type { CID } from 'multiformats/cid'
 import type { CensusTables } from './census-tables.ts'
+import type { PinningTables } from './database.ts'
 import { sameBytes } from './fields.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Presence } from './presence.ts'
@@ -199,7 +201,7 @@ export class Census {
         // It declined: that it reports no copy is the same said twice. And a copy found corrupt is not
         // washed clean by being withdrawn and claimed again; a right answer does that.
         if (row.declined_ms !== null || row.corrupt_ms !== null) continue
-        await trx.deleteFrom('copy').where('keeper', '=', keeper).where('root', '=', row.root).execute()
+        await this.#forgetCopy(trx, row.root, keeper)
         changed.push(rootOfKey(row.root))
       }
       for (const key of said.values()) {
@@ -223,8 +225,16 @@ export class Census {
 
   /** It said so itself: no copy there (any more). */
   async noteAbsent(root: CID, keeper: NodeId): Promise<void> {
-    await this.#copyRow(root, keeper).delete()
+    await this.#parts.components.database
+      .transaction()
+      .execute((trx) => this.#forgetCopy(trx, rootKey(root), keeper))
     this.#tell([root])
+  }
+
+  /** What was proven about a copy that went says nothing about one that comes in its place. */
+  async #forgetCopy(trx: Kysely<PinningTables>, key: Uint8Array, keeper: NodeId): Promise<void> {
+    await trx.deleteFrom('copy').where('keeper', '=', keeper).where('root', '=', key).execute()
+    await trx.deleteFrom('proof_word').where('keeper', '=', keeper).where('root', '=', key).execute()
   }
 
   async noteDeclined(root: CID, keeper: NodeId): Promise<void> {
@@ -402,18 +412,12 @@ export class Census {
     }
   }
 
-  #copyRow(
-    root: CID,
-    keeper: NodeId
-  ): { set(change: Partial<CensusTables['copy']>): Promise<void>; delete(): Promise<void> } {
+  #copyRow(root: CID, keeper: NodeId): { set(change: Partial<CensusTables['copy']>): Promise<void> } {
     const { database } = this.#parts.components
     const key = rootKey(root)
     return {
       set: async (change) => {
         await database.updateTable('copy').set(change).where('root', '=', key).where('keeper', '=', keeper).execute()
-      },
-      delete: async () => {
-        await database.deleteFrom('copy').where('root', '=', key).where('keeper', '=', keeper).execute()
       }
     }
   }

@@ -3,6 +3,9 @@
 import type { AbortOptions, Clock } from '@commonhold/core'
 import { UnreachableError } from '@commonhold/core'
 
+/** One reason for all, because making an exception for every answer costs more than many answers. */
+const ended = new Error('the work has ended')
+
 /**
  * Runs `work` with a signal that fires after `ms` or when the caller's does.
  * @throws UnreachableError when time is up, also when `work` ignores its signal.
@@ -36,7 +39,7 @@ export async function within<T>(
   try {
     return await Promise.race([running, timeout, aborted])
   } finally {
-    done.abort()
+    done.abort(ended)
   }
 }
 

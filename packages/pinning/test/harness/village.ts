@@ -17,7 +17,7 @@ import {
   VirtualClock
 } from '@commonhold/core'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
-import { Kysely, SqliteDialect } from 'kysely'
+import { Kysely, SqliteDialect, type SqliteStatement } from 'kysely'
 import type { CID } from 'multiformats/cid'
 import type { KeeperTerms } from '../../src/commons.ts'
 import type { PinningComponents } from '../../src/components.ts'
@@ -323,20 +323,25 @@ export class House {
     const fresh = this.#sqlite === undefined
     const sqlite = this.#sqlite ?? new DatabaseSync(':memory:')
     this.#sqlite = sqlite
+    const statements = new Map<string, SqliteStatement>()
     const database = new Kysely<PinningTables>({
       dialect: new SqliteDialect({
         database: {
           close: () => {},
           prepare: (sql) => {
             if (!isAlive()) throw new Error('the process is dead')
+            const known = statements.get(sql)
+            if (known !== undefined) return known
             const statement = sqlite.prepare(sql)
             const reader = statement.columns().length > 0
-            return {
+            const prepared = {
               reader,
-              all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
-              run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
-              iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[]))
+              all: (parameters: readonly unknown[]) => statement.all(...(parameters as SQLInputValue[])),
+              run: (parameters: readonly unknown[]) => statement.run(...(parameters as SQLInputValue[])),
+              iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SQLInputValue[]))
             }
+            statements.set(sql, prepared)
+            return prepared
           }
         }
       })

@@ -1,8 +1,11 @@
 // A network in one process whose faults are told, not happened upon: latency on the virtual clock,
 // partitions, dead nodes and nodes that are stopped (connections open, nobody answers).
 
-import { type NodeId, type Random, UnreachableError, type VirtualClock } from '@commonhold/core'
+import { type AbortOptions, type NodeId, type Random, UnreachableError, type VirtualClock } from '@commonhold/core'
 import type { PoolNetwork } from '../../src/components.ts'
+
+/** After so long a request counts as unanswered, whoever waits for it. */
+const silenceMs = 30_000
 
 type Handler = (from: NodeId, message: Uint8Array) => Promise<Uint8Array>
 
@@ -14,7 +17,6 @@ export class Wires {
   readonly #stopped = new Set<NodeId>()
   latencyMs: { min: number; max: number } = { min: 1, max: 20 }
   requests = 0
-  readonly bytesByType = new Map<string, number>()
 
   constructor(clock: VirtualClock, random: Random) {
     this.#clock = clock
@@ -69,21 +71,24 @@ export class Wires {
     return this.#ends.has(to) && (this.#sides.get(from) ?? 0) === (this.#sides.get(to) ?? 0)
   }
 
-  /** One way through the network, or silence for ever. */
-  async travel(from: NodeId, to: NodeId): Promise<void> {
+  /** One way through the network; silence ends when the network port gives up or the caller does. */
+  async travel(from: NodeId, to: NodeId, options?: AbortOptions): Promise<void> {
     const { min, max } = this.latencyMs
-    await this.#clock.sleep(min + this.#random.unit() * (max - min))
-    if (this.#stopped.has(from) || this.#stopped.has(to)) await new Promise<never>(() => {})
+    await this.#clock.sleep(min + this.#random.unit() * (max - min), options)
+    if (this.#stopped.has(from) || this.#stopped.has(to)) {
+      await this.#clock.sleep(silenceMs, options)
+      throw new UnreachableError(`${to} did not answer in time.`)
+    }
     if (!this.reaches(from, to)) throw new UnreachableError(`${to} cannot be reached.`)
   }
 
-  async carry(from: NodeId, to: NodeId, message: Uint8Array): Promise<Uint8Array> {
+  async carry(from: NodeId, to: NodeId, message: Uint8Array, options?: AbortOptions): Promise<Uint8Array> {
     this.requests++
-    await this.travel(from, to)
+    await this.travel(from, to, options)
     const end = this.#ends.get(to)
     if (end?.handler === undefined) throw new UnreachableError(`${to} does not answer.`)
     const answer = await end.handler(from, message.slice())
-    await this.travel(to, from)
+    await this.travel(to, from, options)
     return answer.slice()
   }
 
@@ -112,8 +117,8 @@ export class End implements PoolNetwork {
     this.id = id
   }
 
-  request(to: NodeId, message: Uint8Array): Promise<Uint8Array> {
-    return this.#wires.carry(this.id, to, message)
+  request(to: NodeId, message: Uint8Array, options?: AbortOptions): Promise<Uint8Array> {
+    return this.#wires.carry(this.id, to, message, options)
   }
 
   handle(handler: Handler): void {
