@@ -3,7 +3,7 @@
 # `scripts/kubo-vectors.sh [path of an ipfs binary]`. Nothing is added to any network: `--only-hash`.
 set -eu
 
-version=v0.43.1
+version=v0.42.0
 root=$(cd "$(dirname "$0")/.." && pwd)
 vectors="$root/packages/node/test/vectors"
 work=$(mktemp -d)

@@ -1,7 +1,7 @@
 // `npm run pack FOLDER`: builds and packs every workspace, one tarball each, as they are published.
 
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, globSync, mkdirSync } from 'node:fs'
+import { copyFileSync, existsSync, globSync, mkdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -11,11 +11,12 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 export function packAll(folder: string): string[] {
   mkdirSync(folder, { recursive: true })
   run(join(root, 'node_modules/.bin/tsc'), ['-b', 'packages/cli'])
+  // tsc never removes what it once wrote, and a file without a source would be published with the rest.
   for (const file of globSync('packages/*/dist/**/*.js', { cwd: root })) {
-    const source = file.replace('/dist/', '/src/').replace(/\.js$/, '.ts')
-    // tsc never removes what it once wrote, and it would be published.
-    if (!existsSync(join(root, source)))
-      throw new Error(`${file} has no source any more: remove packages/*/dist and try again`)
+    const stem = file.slice(0, -'.js'.length)
+    if (existsSync(join(root, `${stem.replace('/dist/', '/src/')}.ts`))) continue
+    for (const ending of ['.js', '.js.map', '.d.ts', '.d.ts.map'])
+      rmSync(join(root, stem + ending), { force: true })
   }
   // The licence has to travel with every copy, and npm packs only what lies in the package.
   for (const manifest of globSync('packages/*/package.json', { cwd: root })) {

@@ -21,7 +21,10 @@ const concurrency = flags.slow ? 1 : Math.max(2, availableParallelism())
 
 const files = globSync(['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root })
   .filter((file) => file.endsWith('.slow.test.ts') === flags.slow)
-  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+  // Without the word `packages`, in which `pack` would find every file.
+  .filter(
+    (file) => words.length === 0 || words.some((word) => file.replace(/^packages\//, '').includes(word))
+  )
   .toSorted()
 
 if (files.length === 0) {

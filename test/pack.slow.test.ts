@@ -2,7 +2,8 @@
 // old Node is in the PATH, and the command is run there; and where no newer Node came along, it says what to do.
 
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   accessSync,
   constants,
@@ -117,6 +118,30 @@ suite('the packed command', { timeout: 300_000 }, () => {
     const wrong = run(folder, 'node', launcher, 'no-such-command')
     assert.notEqual(wrong.status, 0)
     assert.match(wrong.stderr, /no-such-command/)
+  })
+
+  test('a node runs from it and ends when the launcher is told to', async () => {
+    const home = join(folder, 'home')
+    const words = ['--http', '127.0.0.1:0', '--listen', '/ip4/127.0.0.1/tcp/0', '--set', 'network.mdns=false']
+    const child = spawn('node', [launcher, '--data', home, 'start', ...words], {
+      cwd: folder,
+      env: environment,
+      stdio: ['ignore', 'pipe', 'inherit']
+    })
+    try {
+      let said = ''
+      for await (const part of child.stdout.setEncoding('utf8')) {
+        said += part
+        const url = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0]
+        if (url === undefined) continue
+        assert.equal((await fetch(`${url}/livez`)).status, 200)
+        child.kill('SIGTERM')
+      }
+      if (child.exitCode === null) await once(child, 'exit')
+      assert.equal(child.exitCode, 0, said)
+    } finally {
+      child.kill('SIGKILL')
+    }
   })
 
   test('without the Node that came along, one paragraph says what to install', () => {
