@@ -3,6 +3,7 @@
 // a day, or because the next line failed — is the same walk downwards. Decides nothing else.
 
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import { type AbortOptions, type Log, scaledClock, systemClock, systemRandom } from '@commonhold/core'
 import { BridgeServer } from '@commonhold/http-bridge'
 import {
@@ -24,6 +25,7 @@ import {
   openDataFolder,
   openIdentity,
   openIndexDatabase,
+  openNetworkRecords,
   Providing,
   Retrieval
 } from '@commonhold/node'
@@ -75,12 +77,14 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   const tokens = new StoredTokens({ database: index.tables<TokenTables>(), random, wallMs: () => clock.wallMs() })
 
   // The network, constructed; it listens further down, when there is somebody to answer.
+  const records = stack.use(await openNetworkRecords(join(folder.path, 'network'), log))
   const network = await Network.create({
     seed: identity.nodeSeed,
     listen: config.network.listen,
     ...(config.network.announce.length === 0 ? {} : { announce: config.network.announce }),
     bootstrap: config.network.bootstrap,
     mdns: config.network.mdns,
+    datastore: records.datastore,
     clock,
     random,
     log
