@@ -23,8 +23,18 @@ const rowsPerPage = 256
 /** SQLite binds 32,766 values; far fewer make a statement worth caching. */
 const blocksPerInsert = 64
 
+interface WaitingAdd {
+  readonly object: CompletedObject
+  readonly origin: Origin
+  readonly blocks: Iterable<Uint8Array>
+  readonly resolve: () => void
+  readonly reject: (reason: unknown) => void
+}
+
 export class ObjectIndex {
   readonly #database: Kysely<NodeTables>
+  readonly #waiting: WaitingAdd[] = []
+  #adding: Promise<void> | undefined
 
   constructor(database: Kysely<NodeTables>) {
     this.#database = database
@@ -80,34 +90,32 @@ export class ObjectIndex {
     }
   }
 
-  /** Row and blocks in one transaction: durable when it resolves. */
-  async add(object: CompletedObject, origin: Origin, blocks: Iterable<Uint8Array>): Promise<void> {
-    try {
-      await this.#database.transaction().execute(async (transaction) => {
-        const { id } = await transaction
-          .insertInto('objects')
-          .values({
-            root: nameOf(object.root),
-            rootDigest: object.root.multihash.digest,
-            digest: object.digest ?? null,
-            size: object.size,
-            origin,
-            state: 'complete'
-          })
-          .onConflict((conflict) =>
-            conflict.column('root').doUpdateSet((eb) => ({
-              state: 'complete',
-              digest: eb.fn.coalesce('excluded.digest', 'objects.digest'),
-              // Whoever put it here as an upload has a reason to keep it that a repair does not take away.
-              origin: sql<Origin>`CASE WHEN objects.origin = 'upload' THEN 'upload' ELSE excluded.origin END`
-            }))
-          )
-          .returning('id')
-          .executeTakeFirstOrThrow()
-        await insertBlocks(transaction, id, blocks)
+  /**
+   * Row and blocks together, durable when it resolves. Adds that come while one commit runs share the
+   * next: each is an fsync during which this thread does nothing else.
+   */
+  add(object: CompletedObject, origin: Origin, blocks: Iterable<Uint8Array>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ object, origin, blocks, resolve, reject })
+      this.#adding ??= this.#addAll().finally(() => {
+        this.#adding = undefined
       })
-    } catch (err) {
-      throw indexError(err)
+    })
+  }
+
+  async #addAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      // Whatever the disk has finished meanwhile gets its turn to join.
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      const group = this.#waiting.splice(0)
+      try {
+        await this.#database.transaction().execute(async (transaction) => {
+          for (const each of group) await insertObject(transaction, each)
+        })
+        for (const each of group) each.resolve()
+      } catch (err) {
+        for (const each of group) each.reject(indexError(err))
+      }
     }
   }
 
@@ -163,6 +171,33 @@ export class ObjectIndex {
       .executeTakeFirst()
     return row !== undefined
   }
+}
+
+async function insertObject(
+  transaction: Transaction<NodeTables>,
+  { object, origin, blocks }: WaitingAdd
+): Promise<void> {
+  const { id } = await transaction
+    .insertInto('objects')
+    .values({
+      root: nameOf(object.root),
+      rootDigest: object.root.multihash.digest,
+      digest: object.digest ?? null,
+      size: object.size,
+      origin,
+      state: 'complete'
+    })
+    .onConflict((conflict) =>
+      conflict.column('root').doUpdateSet((eb) => ({
+        state: 'complete',
+        digest: eb.fn.coalesce('excluded.digest', 'objects.digest'),
+        // Whoever put it here as an upload has a reason to keep it that a repair does not take away.
+        origin: sql<Origin>`CASE WHEN objects.origin = 'upload' THEN 'upload' ELSE excluded.origin END`
+      }))
+    )
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  await insertBlocks(transaction, id, blocks)
 }
 
 async function insertBlocks(
