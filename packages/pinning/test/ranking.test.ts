@@ -44,7 +44,7 @@ interface RankingVectors {
 }
 
 test('the vectors of docs/protocol/ranking.md', () => {
-  const url = new URL('vectors/ranking.json', import.meta.url)
+  const url = new URL('../../../test/vectors/ranking.json', import.meta.url)
   const vectors = JSON.parse(readFileSync(url, 'utf8')) as RankingVectors
   const table = createHash('sha256')
     .update([...log2Table()].join('\n'))
