@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import { InvalidInputError, UnauthorizedError } from '@commonhold/core'
-import type { Tokens, TokenScope } from './components.ts'
+import type { TokenScope, Tokens } from './components.ts'
 import { HttpRefusal } from './problems.ts'
 
 /** Our tokens are far shorter; longer text is not worth hashing. */

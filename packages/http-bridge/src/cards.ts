@@ -55,10 +55,6 @@ export class Cards {
     return await unlessAborted(asking, options?.signal)
   }
 
-  forget(key: string): void {
-    this.#cards.delete(key)
-  }
-
   async #ask(root: CID, key: string): Promise<Card> {
     const { size, local } = await this.#library.stat(root, { signal: AbortSignal.timeout(this.#waitMsMax) })
     const before = this.#cards.get(key)

@@ -3,9 +3,9 @@
 // A flight keeps only the chunks its readers have still to take.
 
 import { UnreachableError } from '@commonhold/core'
-import type { Chunk, Library } from './components.ts'
-import type { PieceCache, Reservation } from './cache.ts'
 import type { CID } from 'multiformats/cid'
+import type { PieceCache, Reservation } from './cache.ts'
+import type { Chunk, Library } from './components.ts'
 
 /** Unit of the cache and of where flights begin and end: a leaf of our own ingest. */
 export interface FlightSpan {

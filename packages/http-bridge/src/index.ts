@@ -18,8 +18,8 @@ export type {
   PutResult,
   ReplicationStatus,
   ResolvedName,
-  Tokens,
-  TokenScope
+  TokenScope,
+  Tokens
 } from './components.ts'
 export { type BridgeOptions, defaults as bridgeDefaults } from './options.ts'
 export { httpStatusOf } from './problems.ts'

@@ -3,7 +3,6 @@
 
 import type { IncomingMessage } from 'node:http'
 import {
-  type AbortOptions,
   type ContentName,
   type ContentSubject,
   DeniedError,
@@ -24,16 +23,22 @@ export interface FoundObject extends ResolvedName {
 /**
  * @throws InvalidInputError for a malformed name, DeniedError, NotFoundError when nobody here knows the digest,
  * UnauthorizedError when the object is for members and no token says who asks.
+ * @param onDenied hears which object must be forgotten wherever bytes of it are remembered
  */
 export async function findObject(
   req: IncomingMessage,
   text: string,
   components: BridgeComponents,
-  options?: AbortOptions
+  onDenied?: (key: string) => void
 ): Promise<FoundObject> {
   const name = parseContentName(text)
-  const resolved = await components.library.resolve(name, options)
-  await refuseDenied(components, subjectOf(name, resolved), text)
+  const resolved = await components.library.resolve(name)
+  try {
+    await refuseDenied(components, subjectOf(name, resolved), text)
+  } catch (err) {
+    if (resolved !== undefined && err instanceof DeniedError) onDenied?.(resolved.root.toString())
+    throw err
+  }
   if (resolved === undefined) {
     throw new NotFoundError(
       'No object with this sha256 is known here. Ask by CID, or ask a node of the pool that has it.'

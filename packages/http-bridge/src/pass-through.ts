@@ -13,6 +13,8 @@ import { unlessAborted } from './unless-aborted.ts'
 const pieceBytes = limits.leafBytes
 
 export interface ObjectReader extends Disposable {
+  /** The next bytes if they are in memory already: spares the common case a promise and a timer. */
+  atHand(): Uint8Array | undefined
   /**
    * The next bytes in order, at most one chunk; undefined after the last.
    * @throws what the library throws, or the signal's reason; the reader is closed then.
@@ -101,6 +103,10 @@ class PassThroughReader implements ObjectReader, FlightReader {
 
   putOff(): void {
     this.#flight = undefined
+  }
+
+  atHand(): Uint8Array | undefined {
+    return this.#position < this.#to ? (this.#fromFlight() ?? this.#fromCache()) : undefined
   }
 
   async next(options?: AbortOptions): Promise<Uint8Array | undefined> {

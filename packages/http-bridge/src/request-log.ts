@@ -3,11 +3,11 @@
 
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
+import { ClientGoneError } from './client-gone.ts'
 import type { BridgeComponents } from './components.ts'
 import type { BridgeMetrics } from './ops/metrics.ts'
 import type { BridgeOptions } from './options.ts'
 import { HttpRefusal, isOperatingError, sendProblem } from './problems.ts'
-import { ClientGoneError } from './serve-object.ts'
 
 export class RequestLog {
   readonly #components: BridgeComponents
@@ -26,7 +26,7 @@ export class RequestLog {
     const { clock, log } = this.#components
     const startMs = clock.monotonicMs()
     const id = randomUUID()
-    res.setHeader('X-Request-Id', id)
+    res.locals['requestId'] = id
     res.once('close', () => {
       const durationMs = clock.monotonicMs() - startMs
       this.#metrics.request(req.method, req.path, res.statusCode, durationMs)
@@ -50,10 +50,13 @@ export class RequestLog {
       res.destroy()
       return
     }
+    const id = String(res.locals['requestId'])
+    // Only here: a header set ahead of `writeHead` slows every picture down, and ids are asked for about errors.
+    if (!res.headersSent) res.setHeader('X-Request-Id', id)
     const problem = sendProblem(req, res, err)
     if (problem === undefined || problem.status === 500) {
       const expected = isOperatingError(err) || err instanceof HttpRefusal
-      const fields = { id: res.getHeader('X-Request-Id'), path: req.path.slice(0, 200), err }
+      const fields = { id, path: req.path.slice(0, 200), err }
       if (expected) this.#components.log.warn('response cut', fields)
       else this.#components.log.error('request failed', fields)
     }

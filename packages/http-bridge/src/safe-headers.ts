@@ -8,7 +8,7 @@ import type { MediaType } from './sniff.ts'
 export const objectPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 const day = 24 * 60 * 60
-const exposed = 'Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, X-Request-Id'
+const exposed = 'Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag'
 
 /** Headers every answer with object bytes has, in the flat form `writeHead` takes fastest. */
 export const fixedObjectHeaders: readonly string[] = Object.freeze([

@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { NotFoundError, toHex, UnreachableError } from '@commonhold/core'
 import type { Cards } from './cards.ts'
+import { ClientGone } from './client-gone.ts'
 import type { BridgeComponents, ByteRange } from './components.ts'
 import { ifMatchFails, ifNoneMatchHolds } from './conditions.ts'
 import { type FoundObject, findObject, refuseDenied } from './lookup.ts'
@@ -39,7 +40,7 @@ export async function serveObject(
   wishes: Wishes
 ): Promise<void> {
   const { components, cards, options } = serving
-  const object = await findObject(req, nameText, components)
+  const object = await findObject(req, nameText, components, (key) => serving.passThrough.cache.forget(key))
   if (!object.wanted && options.bridgeScope === 'pool') {
     throw new NotFoundError('No pool this node is in wants this object, and it serves no others.')
   }
@@ -54,9 +55,10 @@ export async function serveObject(
   }
 
   using gone = new ClientGone(res)
-  const waiting = deadline(options.upstreamWaitMsMax, gone.signal)
+  const waitMsMax = options.upstreamWaitMsMax
   const card =
-    cards.peek(object.key) ?? (await asUnreachable(cards.look(object.root, object.key, waiting()), gone))
+    cards.peek(object.key) ??
+    (await gone.wait((until) => cards.look(object.root, object.key, until), waitMsMax))
   const isHead = req.method === 'HEAD'
   const selection = isHead
     ? ({ kind: 'whole' } as const) // §14.2: a range is defined for GET alone
@@ -73,7 +75,9 @@ export async function serveObject(
       ? new LocalReader(components.library.read(object.root, of, { signal: gone.signal }))
       : serving.passThrough.open(object.root, card.size, of)
 
-  const patience = card.local ? () => ({ signal: gone.signal }) : waiting
+  // A slow disk is waited for: nobody else could answer faster.
+  const nextOf = (from: ObjectReader): Promise<Uint8Array | undefined> =>
+    gone.wait((until) => from.next(until), card.local ? undefined : waitMsMax)
   const isEmpty = range.to === range.from
   using place = new Place(serving.outbox, res)
   using reader = open(range)
@@ -81,12 +85,10 @@ export async function serveObject(
   if (card.type === undefined) {
     if (range.from === 0 && !isHead) {
       // What tells the type is the beginning of what is sent: read once, even where nothing is cached.
-      ahead.push(...(await asUnreachable(firstOf(reader, Math.min(range.to, sniffBytes), patience), gone)))
+      ahead.push(...(await firstOf(reader, Math.min(range.to, sniffBytes), nextOf)))
     }
     const known = ahead.length > 0 && range.to >= Math.min(card.size, sniffBytes)
-    card.type = await sniff(
-      known ? joined(ahead) : await asUnreachable(headOf(open, card.size, patience), gone)
-    )
+    card.type = await sniff(known ? joined(ahead) : await headOf(open, card.size, nextOf))
   }
   const headers = headersOf(object, etag, card.type, range, wishes)
   if (selection.kind === 'part')
@@ -104,10 +106,12 @@ export async function serveObject(
     status,
     headers,
     place: place.outbox,
-    patience,
+    nextOf,
     gone
   })
 }
+
+type NextOf = (reader: ObjectReader) => Promise<Uint8Array | undefined>
 
 interface Body {
   readonly reader: ObjectReader
@@ -117,7 +121,7 @@ interface Body {
   readonly status: number
   readonly headers: string[]
   readonly place: OutboxPlace
-  readonly patience: () => { signal: AbortSignal }
+  readonly nextOf: NextOf
   readonly gone: ClientGone
 }
 
@@ -125,14 +129,14 @@ async function sendBody(
   serving: Serving,
   res: ServerResponse,
   object: FoundObject,
-  { reader, ahead, range, status, headers, place, patience, gone }: Body
+  { reader, ahead, range, status, headers, place, nextOf, gone }: Body
 ): Promise<void> {
   let left = range.to - range.from
   while (left > 0) {
     const room = place.take(Math.min(left, pieceBytesUsual))
     if (room !== undefined) await room
-    if (gone.signal.aborted) return
-    const bytes = ahead.shift() ?? (await asUnreachable(reader.next(patience()), gone))
+    if (gone.happened) return
+    const bytes = ahead.shift() ?? reader.atHand() ?? (await nextOf(reader))
     if (bytes === undefined) throw new UnreachableError('The object ended before its size.')
     left -= bytes.length
     if (!res.headersSent) res.writeHead(status, headers)
@@ -143,7 +147,7 @@ async function sendBody(
       return
     }
     if (!res.write(bytes)) await gone.drained()
-    if (gone.signal.aborted) return
+    if (gone.happened) return
     place.taken()
     // A takedown also stops what is under way. Once per chunk of about a MiB, this costs nothing.
     await refuseDenied(serving.components, subjectOf(object), object.key)
@@ -199,21 +203,17 @@ function sendNotModified(res: ServerResponse, object: FoundObject, etag: string)
 async function headOf(
   open: (range: ByteRange) => ObjectReader,
   size: number,
-  patience: () => { signal: AbortSignal }
+  nextOf: NextOf
 ): Promise<Uint8Array> {
   const to = Math.min(size, sniffBytes)
   using reader = open({ from: 0, to })
-  return joined(await firstOf(reader, to, patience))
+  return joined(await firstOf(reader, to, nextOf))
 }
 
-async function firstOf(
-  reader: ObjectReader,
-  length: number,
-  patience: () => { signal: AbortSignal }
-): Promise<Uint8Array[]> {
+async function firstOf(reader: ObjectReader, length: number, nextOf: NextOf): Promise<Uint8Array[]> {
   const parts: Uint8Array[] = []
   for (let have = 0; have < length; ) {
-    const bytes = await reader.next(patience())
+    const bytes = reader.atHand() ?? (await nextOf(reader))
     if (bytes === undefined) break
     parts.push(bytes)
     have += bytes.length
@@ -233,6 +233,11 @@ class LocalReader implements ObjectReader {
     this.#chunks = chunks[Symbol.asyncIterator]()
   }
 
+  /** The disk is asked for each chunk. */
+  atHand(): undefined {
+    return undefined
+  }
+
   async next(): Promise<Uint8Array | undefined> {
     const next = await this.#chunks.next()
     return next.done === true ? undefined : next.value.bytes
@@ -241,61 +246,6 @@ class LocalReader implements ObjectReader {
   [Symbol.dispose](): void {
     // The source cleans up; there is nobody left to be told how that went.
     this.#chunks.return?.().catch(() => {})
-  }
-}
-
-/** The end of a response from the client's side, watched by two listeners however many chunks there are. */
-class ClientGone implements Disposable {
-  readonly #res: ServerResponse
-  readonly #abort = new AbortController()
-  readonly #onClose: () => void
-  #wake: (() => void) | undefined
-  readonly finished: Promise<void>
-
-  constructor(res: ServerResponse) {
-    this.#res = res
-    let over = (): void => {}
-    this.finished = new Promise((resolve) => {
-      over = resolve
-    })
-    this.#onClose = () => {
-      if (!res.writableFinished) this.#abort.abort(new ClientGoneError())
-      over()
-      this.#wake?.()
-    }
-    res.on('close', this.#onClose)
-    if (res.destroyed || res.closed) this.#onClose()
-  }
-
-  get signal(): AbortSignal {
-    return this.#abort.signal
-  }
-
-  /** Resolves when the socket has taken what was written, or is gone. */
-  drained(): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#wake = undefined
-        this.#res.off('drain', done)
-        resolve()
-      }
-      this.#wake = done
-      this.#res.on('drain', done)
-      if (this.#res.destroyed) done()
-    })
-  }
-
-  [Symbol.dispose](): void {
-    this.#res.off('close', this.#onClose)
-  }
-}
-
-/** Not a failure of anything: nobody is there to be answered. */
-export class ClientGoneError extends Error {
-  override readonly name = 'ClientGoneError'
-
-  constructor() {
-    super('The client has closed the connection.')
   }
 }
 
@@ -309,24 +259,6 @@ class Place implements Disposable {
 
   [Symbol.dispose](): void {
     this.outbox.close()
-  }
-}
-
-/** A fresh bound for each wait on other nodes, ended early when the client goes. */
-function deadline(ms: number, gone: AbortSignal): () => { signal: AbortSignal } {
-  return () => ({ signal: AbortSignal.any([gone, AbortSignal.timeout(ms)]) })
-}
-
-/** Our own bound on waiting says the same as a library that gave up: unreachable, so 504. */
-async function asUnreachable<T>(work: Promise<T>, gone: ClientGone): Promise<T> {
-  try {
-    return await work
-  } catch (err) {
-    if (gone.signal.aborted) throw gone.signal.reason
-    if (err instanceof Error && err.name === 'TimeoutError') {
-      throw new UnreachableError('Those who hold the object did not answer in time.', { cause: err })
-    }
-    throw err
   }
 }
 

@@ -3,8 +3,8 @@
 
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
-import { type BridgeOptions, BridgeServer } from '@commonhold/http-bridge'
 import type { Clock, Log } from '@commonhold/core'
+import { type BridgeOptions, BridgeServer } from '@commonhold/http-bridge'
 import { InMemoryPool } from './in-memory-pool.ts'
 
 export interface Answer {

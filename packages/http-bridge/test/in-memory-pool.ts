@@ -10,8 +10,8 @@ import {
   type ContentSubject,
   type Decision,
   DeniedError,
-  limits,
   type Log,
+  limits,
   NotFoundError,
   rawCidOf,
   silentLog,
@@ -33,8 +33,8 @@ import type {
   PutResult,
   ReplicationStatus,
   ResolvedName,
-  Tokens,
-  TokenScope
+  TokenScope,
+  Tokens
 } from '@commonhold/http-bridge'
 import type { CID } from 'multiformats/cid'
 

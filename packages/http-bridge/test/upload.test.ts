@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { after, before, beforeEach, describe, it } from 'node:test'
@@ -244,8 +244,10 @@ describe('invariant 7 at every HTTP door', () => {
       await check(false)
       bridge.pool.deny(object)
       await check(true)
+      const fetched = bridge.pool.fetches.length
       bridge.pool.undeny(object)
       await check(false)
+      assert.ok(bridge.pool.fetches.length > fetched, 'denied bytes did not wait in the cache')
       bridge.pool.deny(object, { verdict: 'quarantine', reasons: ['two lists'] })
       const held = await bridge.ask(`/ipfs/${object.root}`)
       assert.equal(held.status, 410)

@@ -2,8 +2,8 @@
 
 import { InvalidInputError } from '@commonhold/core'
 import type { Handler } from '../app.ts'
-import { type Serving, serveObject } from '../serve-object.ts'
 import { wishesOf } from '../media/get.ts'
+import { type Serving, serveObject } from '../serve-object.ts'
 
 export function gateway(serving: Serving): Handler {
   return async (req, res) => {

@@ -4,9 +4,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Clock, InvalidInputError, TooLargeError } from '@commonhold/core'
 import busboy from 'busboy'
+import { ClientGoneError } from '../client-gone.ts'
 import type { BridgeOptions } from '../options.ts'
 import { HttpRefusal } from '../problems.ts'
-import { ClientGoneError } from '../serve-object.ts'
 
 /**
  * @throws InvalidInputError for a form that is malformed or holds anything but one file, TooLargeError,

@@ -1,8 +1,8 @@
 // POST /media: token, then parameters, then one pass over the body: size and rate, what it is, metadata out, and
 // into the node. The answer names the bytes that were stored, which are not those sent when metadata went.
 
-import type { Request, Response } from 'express'
 import { BusyError, InvalidInputError, TooLargeError, toHex } from '@commonhold/core'
+import type { Request, Response } from 'express'
 import { requireScope } from '../authorization.ts'
 import type { BridgeComponents, PutOptions } from '../components.ts'
 import type { BridgeOptions } from '../options.ts'

@@ -1,7 +1,7 @@
 // The `moov` box of MP4 and QuickTime: where a camera writes place, time, owner and device. What players need stays
 // byte for byte; the rest is blanked where it stands.
 
-import { blank, type Box, boxesIn } from './boxes.ts'
+import { type Box, blank, boxesIn } from './boxes.ts'
 
 const keptInMovie: ReadonlySet<string> = new Set([
   'mvhd',
