@@ -228,6 +228,8 @@ function isProblem(answer: Answer, bodiless: boolean): void {
   if (bodiless) return
   const problem = JSON.parse(answer.body.toString('utf8')) as Record<string, unknown>
   assert.equal(problem['status'], answer.status)
-  for (const field of ['type', 'title', 'detail']) assert.ok(String(problem[field] ?? '').length > 0, field)
+  for (const field of ['type', 'title', 'detail']) {
+    assert.ok(typeof problem[field] === 'string' && problem[field].length > 0, field)
+  }
   assert.match(String(problem['detail']), /[.>]$/, 'a full sentence')
 }
