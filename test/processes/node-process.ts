@@ -130,6 +130,13 @@ export class NodeProcess implements AsyncDisposable {
     return this.#end('SIGKILL')
   }
 
+  /** Resolves when somebody else has ended it. */
+  async ended(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const child = this.#child
+    if (child !== undefined && this.running) await once(child, 'exit', options)
+    this.#log?.end()
+  }
+
   /** Asks it to end and waits; the exit code. */
   async stop(timeoutMs = 30_000): Promise<number | null> {
     const child = this.#child

@@ -14,6 +14,8 @@ export interface ProcessPoolInit {
   readonly settings?: NodeProcessInit['settings']
   /** How many times faster than real the pool's delays run. @default 120 */
   readonly timeScale?: number
+  /** Environment of every node, beside that of the test. */
+  readonly env?: NodeJS.ProcessEnv
   /** Keep the folders, and say where they are, for looking into a failure. */
   readonly keepFolders?: boolean
 }
@@ -31,6 +33,7 @@ export class ProcessPool implements AsyncDisposable {
         new NodeProcess({
           name,
           dataFolder: join(folder, name),
+          ...(init.env === undefined ? {} : { env: init.env }),
           settings: { 'pool.timeScale': init.timeScale ?? 120, 'pool.name': 'test pool', ...init.settings }
         })
     )

@@ -5,6 +5,7 @@ import {
   type AbortOptions,
   type Clock,
   type ContentName,
+  DeniedError,
   InvalidInputError,
   type NodeId,
   NotFoundError,
@@ -70,12 +71,13 @@ export class ComposedNode implements ControlledNode {
   async status(): Promise<answers.StatusAnswer> {
     const { nodeId, network, httpUrl, objects } = this.#parts
     const [summary, space] = await Promise.all([this.#pool.summary(), objects.space()])
+    const members = this.members().map((row) => (row.self ? { ...row, usedBytes: space.usedBytes } : row))
     return {
       health: summary.health.state,
       reasons: summary.health.reasons.map(({ code, text, command }) => ({ code, message: text, next: command })),
       node: { id: nodeId, version, httpUrl: httpUrl() },
       pool: this.pool(),
-      members: this.members(),
+      members,
       objects: {
         total: summary.objects.total,
         bytes: summary.bytes.wanted,
@@ -138,9 +140,15 @@ export class ComposedNode implements ControlledNode {
   }
 
   async join(address: string, options: { keepBytes?: number } & AbortOptions): Promise<answers.JoinAnswer> {
-    const { network, membership, terms } = this.#parts
+    const { network, membership, terms, nodeId } = this.#parts
+    if (!address.startsWith('/')) {
+      throw new InvalidInputError(
+        `“${address.slice(0, 200)}” is no address to join by. One looks like /ip4/203.0.113.7/tcp/4420/p2p/12D3Koo…; ` +
+          'this prints it on the other side: commonhold peers'
+      )
+    }
+    if (address.endsWith(`/p2p/${nodeId}`)) throw new InvalidInputError('This is the address of this very node.')
     const peer = await network.dial(address, abortOf(options))
-    if (peer === this.#parts.nodeId) throw new InvalidInputError('This is the address of this very node.')
     const offered = options.keepBytes === undefined ? terms() : { ...terms(), capacityBytes: options.keepBytes }
     const wishesCarried = await membership.join(peer, offered, abortOf(options))
     return { ...this.pool(), wishesCarried }
@@ -188,7 +196,7 @@ export class ComposedNode implements ControlledNode {
   }
 
   async stat(name: ContentName, options?: AbortOptions): Promise<answers.StatAnswer> {
-    const { root, digest } = await this.#known(name)
+    const { root, digest } = await this.#allowed(name)
     const { size, local } = await this.#parts.library.stat(root, options)
     return { cid: root.toString(), size, local, ...(digest === undefined ? {} : { sha256: toHex(digest) }) }
   }
@@ -198,13 +206,13 @@ export class ComposedNode implements ControlledNode {
     range: { from: number; to: number },
     options?: AbortOptions
   ): AsyncGenerator<Uint8Array> {
-    const { root } = await this.#known(name)
+    const { root } = await this.#allowed(name)
     for await (const chunk of this.#parts.library.read(root, range, options)) yield chunk.bytes
   }
 
   async pin(name: ContentName, options: WishOptions): Promise<answers.PinRow> {
     const { intake, objects, fetcher, library } = this.#parts
-    const { root, digest, visibility } = await this.#known(name)
+    const { root, digest, visibility } = await this.#allowed(name)
     const abort = abortOf(options)
     let held = await objects.get(root)
     if (held === undefined) {
@@ -317,6 +325,16 @@ export class ComposedNode implements ControlledNode {
     if (resolved === undefined) {
       throw new NotFoundError('Nobody here knows this name: it is neither wanted by the pool nor on this disk.')
     }
+    return resolved
+  }
+
+  /** For doors through which bytes go. */
+  async #allowed(name: ContentName) {
+    const resolved = await this.#known(name)
+    const { root, digest } = resolved
+    const subject = digest === undefined ? { root } : { root, digest }
+    const { verdict, reasons } = await this.#parts.denyList.decide(subject)
+    if (verdict === 'deny') throw new DeniedError(root.toString(), reasons)
     return resolved
   }
 

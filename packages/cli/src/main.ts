@@ -5,7 +5,7 @@
 import { InvalidInputError } from '@commonhold/core/errors'
 import { CommanderError } from 'commander'
 import { readEnvironment } from './environment.ts'
-import { exitCodeOf, exitCodes, interruptedExitCode } from './exit-codes.ts'
+import { exitCodeOf, exitCodes, interruptedExitCode, unexpectedExitCode } from './exit-codes.ts'
 import { createProgram } from './program.ts'
 
 const json = process.argv.includes('--json')
@@ -49,12 +49,10 @@ function say(err: unknown): number {
   const name = err instanceof Error ? err.name : 'Error'
   const message = err instanceof Error ? err.message : String(err)
   const code = exitCodeOf(err)
-  if (json) process.stderr.write(`${JSON.stringify({ error: { name, message, exitCode: code } })}\n`)
-  else process.stderr.write(`${message}\n`)
   // A fault of ours: whoever reports it needs to say where.
-  if (code === 1 && !json && err instanceof Error && err.stack !== undefined && name !== 'Error') {
-    process.stderr.write(`${err.stack}\n`)
-  }
+  const stack = code === unexpectedExitCode && err instanceof Error ? err.stack : undefined
+  if (json) process.stderr.write(`${JSON.stringify({ error: { name, message, exitCode: code, stack } })}\n`)
+  else process.stderr.write(`${message}\n${stack === undefined ? '' : `${stack}\n`}`)
   return code
 }
 

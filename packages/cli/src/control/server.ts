@@ -89,17 +89,20 @@ export class ControlServer implements AsyncDisposable {
       if (answer instanceof Promise) return sendJson(response, 200, await answer)
       if ('lines' in answer) return await sendLines(response, answer.lines)
       const { length, chunks } = await answer.bytes(call)
+      // What fails before the first byte can still be told as an error instead of a cut connection.
+      const body = await begun(chunks)
       response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': length })
-      await pipeline(Readable.from(chunks, { objectMode: false }), response)
+      await pipeline(Readable.from(body, { objectMode: false }), response)
     } catch (err) {
       if (hungUp.signal.aborted) return
       if (response.headersSent) throw err
       if (!(err instanceof Error) || !isOperating(err)) {
         this.#components.log.error('control request failed', { err, url: request.url })
       }
-      // The rest of a refused upload is not read: the connection ends with the answer.
-      if (!request.readableEnded) response.setHeader('connection', 'close')
       sendJson(response, 400, errorAnswer(err))
+      // The rest of a refused upload is thrown away until the command has read the answer and hangs up:
+      // closing first would reset the connection and take the answer with it.
+      request.resume()
     }
   }
 
@@ -183,6 +186,19 @@ function decoded(text: string): string {
   } catch (err) {
     throw new InvalidInputError('The URL is not percent-encoded UTF-8.', { cause: err })
   }
+}
+
+/** The same chunks, once the first of them is there. */
+async function begun(chunks: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const iterator = chunks[Symbol.asyncIterator]()
+  const first = await iterator.next()
+  return (async function* () {
+    try {
+      for (let next = first; next.done !== true; next = await iterator.next()) yield next.value
+    } finally {
+      await iterator.return?.()
+    }
+  })()
 }
 
 function sendJson(response: ServerResponse, status: number, value: unknown): void {

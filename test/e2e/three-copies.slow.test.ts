@@ -1,0 +1,85 @@
+// Must show 2: real processes, bridge cache 0. After `add --copies 3 --wait` exactly three operators hold
+// the object, the adder among them in some rounds and released in others; then any two of the three are
+// SIGKILLed at once — every pair, the adder's included. And two nodes of one operator are one copy.
+
+import assert from 'node:assert/strict'
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { NodeProcess } from '../processes/node-process.ts'
+import { ProcessPool } from '../processes/process-pool.ts'
+import { until } from '../processes/until.ts'
+import { copies, type Placed, place, statusOf, survive } from './three-copies.ts'
+
+const pairs: readonly (readonly [number, number])[] = [
+  [0, 1],
+  [0, 2],
+  [1, 2]
+]
+const rounds = 3
+
+test('every pair of holders, the adder’s included, repeated', { timeout: 900_000 }, async (t) => {
+  await using pool = await ProcessPool.start({
+    names: ['a', 'b', 'c', 'd', 'e', 'f'],
+    timeScale: 60,
+    settings: { 'http.cache': 0 }
+  })
+  let adderHeld = 0
+  let adderReleased = 0
+  for (let round = 0; round < rounds; round++) {
+    for (const pair of pairs) {
+      const adder = pool.nodes[(round * pairs.length + pair[0] + pair[1]) % pool.nodes.length]
+      assert.ok(adder)
+      const placed = await place(pool, adder, 300_000 + round * 1_100_000)
+      const held = placed.holders[0] === adder
+      if (held) adderHeld++
+      else adderReleased++
+      const killed = pair.map((i) => placed.holders[i]).filter((node) => node !== undefined)
+      t.diagnostic(
+        `round ${round}: added by ${adder.name} (${held ? 'holds' : 'released'}), ` +
+          `held by ${placed.holders.map(({ name }) => name).join('')}, killed ${killed.map(({ name }) => name).join('')}`
+      )
+      await survive(pool, placed, killed)
+      for (const node of killed) await node.start()
+      await pool.untilAllMeet()
+      await untilReintegrated(pool, placed)
+    }
+  }
+  t.diagnostic(`adder held in ${adderHeld} runs and was released in ${adderReleased}`)
+  assert.ok(adderHeld > 0 && adderReleased > 0, 'both kinds of run took place')
+})
+
+test('two nodes of one operator are one copy', { timeout: 300_000 }, async () => {
+  await using pool = await ProcessPool.start({ names: ['a', 'b'], timeScale: 60 })
+  const [a, b] = pool.nodes
+  assert.ok(a && b)
+  await using twin = new NodeProcess({
+    name: 'twin',
+    dataFolder: join(pool.folder, 'twin'),
+    settings: { 'pool.timeScale': 60 }
+  })
+  await twin.ask('init')
+  await copyFile(join(a.dataFolder, 'keys', 'operator'), join(twin.dataFolder, 'keys', 'operator'))
+  await twin.start(['join', b.about.addresses[0] ?? ''])
+  assert.equal(twin.about.operatorId, a.about.operatorId)
+  const refused = await a.command('add', 'test/fixtures/coffee.jpg', '--copies', '3', '--wait')
+  assert.equal(refused.code, 12, refused.stderr)
+  assert.match(refused.stderr, /2 operators, 3 needed/)
+  const placed = await a.ask<Placed['answer']>('add', 'test/fixtures/coffee.jpg', '--copies', '2', '--wait')
+  const status = await b.ask<{ copiesLive: number; holders: { operator: string }[] }>('pin', 'status', placed.cid)
+  assert.ok(status.copiesLive <= 2, `${status.copiesLive} copies at two operators`)
+})
+
+/** Copies that came back are proven anew, or let go where they are too many. */
+async function untilReintegrated(pool: ProcessPool, placed: Placed): Promise<void> {
+  const file = NodeProcess.blockFileOf(placed.answer.cid)
+  for (const node of placed.holders) {
+    await until(`${node.name} counts again or has let go`, 120_000, async () => {
+      if (!(await node.blockFiles()).includes(file)) return true
+      const judge = pool.nodes.find((other) => other !== node)
+      assert.ok(judge)
+      const { holders, copiesLive } = await statusOf(judge, placed)
+      return (copiesLive >= copies && holders.some((h) => h.node === node.nodeId && h.state === 'live')) || undefined
+    })
+  }
+}
