@@ -173,8 +173,9 @@ export class Commons implements AsyncDisposable {
   }
 
   async stop(): Promise<void> {
-    await this.own.idle()
+    // First the sync: an append that waits for answers of members then goes on without them.
     await this.sync.stop()
+    await this.own.idle()
   }
 
   /** Signs an act of this node's operator; members learn of it by announcement and exchange. */

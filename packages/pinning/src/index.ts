@@ -27,9 +27,22 @@ export {
   printRecoveryKey,
   readRecoveryKey
 } from './genesis.ts'
+export { type KeepingOptions, keepingDefaults } from './keeping-options.ts'
 export type { KeeperClass, Member, Operator } from './member.ts'
 export { defaults, type SyncLimits, type SyncOptions } from './options.ts'
+export { type Action, type Plan, planObject, type Reason, type Situation } from './plan.ts'
+export { Pool, type PoolFounding, type PoolJoining, type PoolOptions, type WantResult } from './pool.ts'
 export { groupOf, type RankedMembers, Ranking, rank } from './ranking.ts'
 export type { Roster } from './roster.ts'
+export type {
+  Holder,
+  MemberStatus,
+  PoolHealth,
+  PoolReason,
+  PoolSummary,
+  ProofOutcome,
+  ReplicationStatus
+} from './status.ts'
+export type { Health } from './tally.ts'
 export type { Cut, JournalId, Wanted } from './wanted.ts'
 export type { Visibility, WantedObject, Wish } from './wish.ts'

@@ -8,6 +8,7 @@ import {
   ConflictError,
   type Log,
   MalformedRecordError,
+  type NodeId,
   nodeIdOf,
   type OperatorId,
   operatorIdOf,
@@ -21,7 +22,7 @@ import type { RecordLog, RecordLogs } from './components.ts'
 import type { PinningTables } from './database.ts'
 import { sameBytes } from './fields.ts'
 import { IndexedWanted } from './indexed-wanted.ts'
-import { JournalGraph } from './journal-graph.ts'
+import { JournalGraph, type Tip } from './journal-graph.ts'
 import { JournalIndex, type Missing } from './journal-index.ts'
 import { journalLogName, type LoggedRecord, openLogged, packLogged } from './journal-log.ts'
 import { type Opening, openOpening, openSealed, sha256 } from './journal-records.ts'
@@ -107,8 +108,16 @@ export class Journals implements AsyncDisposable {
   heads(): readonly KnownHead[] {
     return this.graph
       .ends()
-      .map(({ id, tip }) => ({ journal: fromId(id), seq: tip.seq, batch: tip.hash }))
+      .map(headOf)
       .sort((a, b) => Buffer.compare(a.journal, b.journal) || Buffer.compare(a.batch, b.batch))
+  }
+
+  /** Ends of the journals this node wrote. */
+  headsBy(node: NodeId): readonly KnownHead[] {
+    return this.graph
+      .ends()
+      .filter(({ id }) => this.graph.get(id)?.node === node)
+      .map(headOf)
   }
 
   /** After batches were taken in. */
@@ -148,11 +157,11 @@ export class Journals implements AsyncDisposable {
 
   /** Forgets the index of the journals and makes it again from the log. */
   async rebuild(): Promise<void> {
-    await this.#working
-    this.#unindexed = []
-    await this.#parts.database.transaction().execute((trx) => this.#forget(trx))
-    await this.#catchUp()
-    await this.#applyGrants()
+    while (this.#working !== undefined) await this.#working
+    // In the writer's place, so that nothing is taken in between.
+    const remade = this.#remake()
+    this.#occupy(remade)
+    await remade
     this.#wanted.tell(undefined)
   }
 
@@ -200,10 +209,24 @@ export class Journals implements AsyncDisposable {
   }
 
   #wake(): void {
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined
-      if (this.#pending.length > 0 || this.#grantsDue) this.#wake()
-    })
+    if (this.#working === undefined) this.#occupy(this.#work())
+  }
+
+  #occupy(work: Promise<void>): void {
+    // Whoever asked for the work learns of its failure; here only its end counts.
+    this.#working = work
+      .catch(() => undefined)
+      .then(() => {
+        this.#working = undefined
+        if (this.#pending.length > 0 || this.#grantsDue) this.#wake()
+      })
+  }
+
+  async #remake(): Promise<void> {
+    this.#unindexed = []
+    await this.#parts.database.transaction().execute((trx) => this.#forget(trx))
+    await this.#catchUp()
+    await this.#applyGrants()
   }
 
   /** The one writer: everything that waits becomes one append and one transaction. */
@@ -337,6 +360,10 @@ export class Journals implements AsyncDisposable {
 
 /** Records indexed in one transaction while catching up: bounds memory, at most 1 MiB each and mostly far less. */
 const catchUpRecords = 256
+
+function headOf({ id, tip }: { readonly id: JournalId; readonly tip: Tip }): KnownHead {
+  return { journal: fromId(id), seq: tip.seq, batch: tip.hash }
+}
 
 function fromId(journal: JournalId): Uint8Array {
   return new Uint8Array(Buffer.from(journal, 'hex'))

@@ -54,7 +54,7 @@ export async function exchangeRosters(
   for (let i = 0; i < missing.length; i += entriesPerMessageMax) {
     const page = missing.slice(i, i + entriesPerMessageMax)
     const { entries } = await ask(rosterEntriesRequest, { hashes: page })
-    if ((await roster.add(entries, options)) > 0) changed = true
+    if ((await roster.add(entries, { ...options, fetched: true })) > 0) changed = true
   }
   const known = new Set(theirs.map(toHex))
   const unknown = roster.hashesOwnFirst(own).filter((hash) => !known.has(toHex(hash)))

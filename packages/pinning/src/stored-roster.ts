@@ -34,6 +34,11 @@ export interface RosterParts {
   readonly clock: Clock
 }
 
+export interface AddOptions extends AbortOptions {
+  /** Whether we asked for these entries. */
+  readonly fetched?: boolean
+}
+
 /** An administrator's act before it is chained to the one before. */
 export type OwnAct = RosterAct extends infer A
   ? A extends { is: 'admit' | 'remove' | 'revoke' }
@@ -52,7 +57,7 @@ export class StoredRoster implements Roster, AsyncDisposable {
   readonly #genesis: Signed<Genesis>
   readonly #clock: Clock
   readonly #log: RecordLog
-  readonly #listeners = new Set<() => void>()
+  readonly #listeners = new Set<(fetched: boolean) => void>()
   readonly #serial = new Serial()
   #entries: Map<string, Signed<RosterEntry>>
   #state: RosterState
@@ -156,7 +161,8 @@ export class StoredRoster implements Roster, AsyncDisposable {
     return this.#state.authors.has(`${operator} ${node}`)
   }
 
-  onChange(listener: () => void): () => void {
+  /** `fetched`: we asked for what changed it, so it is no news to others. */
+  onChange(listener: (fetched: boolean) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
@@ -189,9 +195,9 @@ export class StoredRoster implements Roster, AsyncDisposable {
    * @returns how many were taken
    * @throws MalformedRecordError; BusyError when the roster has no room for more operators
    */
-  add(entries: readonly Uint8Array[], options?: AbortOptions): Promise<number> {
+  add(entries: readonly Uint8Array[], options?: AddOptions): Promise<number> {
     const opened = entries.map((bytes) => openRosterEntry(this.poolId, bytes))
-    return this.#serial.run(() => this.#take(opened), options)
+    return this.#serial.run(() => this.#take(opened, options?.fetched === true), options)
   }
 
   /**
@@ -209,7 +215,7 @@ export class StoredRoster implements Roster, AsyncDisposable {
       const full = chained ? ({ ...act, prev } as RosterAct) : (act as RosterAct)
       const entry = signRosterEntry({ pool: this.poolId, seq, act: full }, key)
       // Through the same door as everybody's, so that we never tell what others would refuse.
-      await this.#take([openRosterEntry(this.poolId, entry.bytes)])
+      await this.#take([openRosterEntry(this.poolId, entry.bytes)], false)
       return entry
     }, options)
   }
@@ -219,7 +225,7 @@ export class StoredRoster implements Roster, AsyncDisposable {
     await this.#log[Symbol.asyncDispose]()
   }
 
-  async #take(opened: readonly Signed<RosterEntry>[]): Promise<number> {
+  async #take(opened: readonly Signed<RosterEntry>[], fetched: boolean): Promise<number> {
     const fresh = new Map<string, Signed<RosterEntry>>()
     for (const entry of opened) {
       if (!this.#entries.has(toHex(entry.hash))) fresh.set(toHex(entry.hash), entry)
@@ -239,7 +245,7 @@ export class StoredRoster implements Roster, AsyncDisposable {
     this.#state = evaluateRoster(this.#genesis, kept)
     this.#setHash = hashOfSet(this.#entries)
     this.#view = undefined
-    for (const listener of this.#listeners) listener()
+    for (const listener of this.#listeners) listener(fetched)
     return taken.length
   }
 

@@ -9,6 +9,7 @@ import {
   encodeRecord,
   type Log,
   type NodeId,
+  nodeIdOf,
   OperatingError,
   type OperatorId,
   publicKeyOfNode,
@@ -52,6 +53,7 @@ export class Sync {
   readonly #confirmations: Confirmations
   /** One exchange per peer at a time; a wish for another while it runs makes it run once more. */
   readonly #exchanges = new Map<NodeId, { again: boolean; done: Promise<void> }>()
+  readonly #following = new Set<NodeId>()
   readonly #background = new Set<Promise<void>>()
   readonly #undo: (() => void)[] = []
   #lifetime = new AbortController()
@@ -78,7 +80,10 @@ export class Sync {
     this.#undo.push(
       () => network.unsubscribe(topic),
       journals.onHeads(() => this.#announceOwn()),
-      roster.onChange(() => this.#inBackground(this.#announce([])))
+      // What we fetched somebody has announced already; saying it again would make one change a storm.
+      roster.onChange((fetched) => {
+        if (!fetched) this.#inBackground(this.#announce([]))
+      })
     )
     this.#announced = new Set(this.#ownEnds().map((head) => toHex(head.batch)))
     this.#inBackground(this.#forEver())
@@ -105,8 +110,10 @@ export class Sync {
       const page: { heads: [Uint8Array, number, Uint8Array][]; more: boolean } =
         await this.#parts.dialogue.ask(peer, headsRequest, { after }, options)
       for (const [journal, , batch] of page.heads) {
-        told.add(toHex(journal))
-        if (!(await journals.index.reaches(batch))) await this.pull(peer, toHex(journal), options)
+        const id = toHex(journal)
+        if (!(await journals.index.reaches(batch))) await this.pull(peer, id, options)
+        // A head whose batches it does not give is no confirmation of ours.
+        if (await journals.index.reaches(batch)) told.add(id)
       }
       const last = page.heads.at(-1)
       if (!page.more || last === undefined) break
@@ -200,11 +207,7 @@ export class Sync {
       return { heads, more: rest.length > heads.length }
     })
     dialogue.on(ownHeadsRequest, async (_from, { node }) => {
-      const key = toHex(node)
-      const heads = journals.heads().filter((head) => {
-        const author = journals.graph.get(toHex(head.journal))?.node
-        return author !== undefined && toHex(publicKeyOfNode(author)) === key
-      })
+      const heads = journals.headsBy(nodeIdOf(node))
       return { heads: heads.slice(-defaults.headsPerMessageMax).map(toWire) }
     })
     dialogue.on(batchesRequest, async (_from, { journal, have }) => {
@@ -281,21 +284,32 @@ export class Sync {
 
   #onAnnouncement(from: NodeId, message: Uint8Array): void {
     if (from === this.#parts.nodeId || this.#parts.roster.member(from) === undefined) return
-    this.#inBackground(
-      (async () => {
-        const { heads, roster } = decodeRecord(announcementRecord, message)
-        if (toHex(roster) !== toHex(this.#parts.roster.setHash())) return this.#exchangeSoon(from)
-        for (const [journal, , batch] of heads) {
-          if (await this.#parts.journals.index.reaches(batch)) continue
-          await this.pull(from, toHex(journal), { signal: this.#lifetime.signal })
-        }
-      })()
-    )
+    this.#inBackground(this.#followUp(from, message))
+  }
+
+  async #followUp(from: NodeId, message: Uint8Array): Promise<void> {
+    const { heads, roster } = decodeRecord(announcementRecord, message)
+    const { journals } = this.#parts
+    const sameRoster = toHex(roster) === toHex(this.#parts.roster.setHash())
+    // One pull per announcer at a time: a flood of announcements becomes one exchange after it.
+    if (!sameRoster || this.#following.has(from)) {
+      this.#exchangeSoon(from)
+      return
+    }
+    this.#following.add(from)
+    try {
+      for (const [journal, , batch] of heads) {
+        if (await journals.index.reaches(batch)) continue
+        await this.pull(from, toHex(journal), { signal: this.#lifetime.signal })
+      }
+    } finally {
+      this.#following.delete(from)
+    }
   }
 
   #ownEnds(): readonly KnownHead[] {
     const { journals, nodeId } = this.#parts
-    return journals.heads().filter((head) => journals.graph.get(toHex(head.journal))?.node === nodeId)
+    return journals.headsBy(nodeId)
   }
 
   /** Only what this node wrote: everybody announcing everything would be a flood. */
