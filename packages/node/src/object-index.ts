@@ -34,7 +34,7 @@ interface WaitingAdd {
 export class ObjectIndex {
   readonly #database: Kysely<NodeTables>
   readonly #waiting: WaitingAdd[] = []
-  #adding: Promise<void> | undefined
+  #adding = false
 
   constructor(database: Kysely<NodeTables>) {
     this.#database = database
@@ -97,13 +97,12 @@ export class ObjectIndex {
   add(object: CompletedObject, origin: Origin, blocks: Iterable<Uint8Array>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ object, origin, blocks, resolve, reject })
-      this.#adding ??= this.#addAll().finally(() => {
-        this.#adding = undefined
-      })
+      if (!this.#adding) void this.#addAll()
     })
   }
 
   async #addAll(): Promise<void> {
+    this.#adding = true
     while (this.#waiting.length > 0) {
       // Whatever the disk has finished meanwhile gets its turn to join.
       await new Promise<void>((resolve) => setImmediate(resolve))
@@ -117,6 +116,8 @@ export class ObjectIndex {
         for (const each of group) each.reject(indexError(err))
       }
     }
+    // In the same step that found nothing waiting: whoever comes next starts anew.
+    this.#adding = false
   }
 
   /** Removes the row; returns the blocks it was made of, which may now be unneeded. */

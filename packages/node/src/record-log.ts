@@ -94,7 +94,8 @@ export class FileRecordLog {
   /** Everything before it is durable; nothing after it is shown. */
   #end: number
   #waiting: Waiting[] = []
-  #writing: Promise<void> | undefined
+  #writing = false
+  #written: Promise<void> = Promise.resolve()
   #state:
     | { readonly kind: 'open' }
     | { readonly kind: 'closed' }
@@ -142,9 +143,7 @@ export class FileRecordLog {
     const bytes = records.reduce((sum, record) => sum + framedBytes(record), 0)
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ records, bytes, resolve, reject })
-      this.#writing ??= this.#write().finally(() => {
-        this.#writing = undefined
-      })
+      if (!this.#writing) this.#written = this.#write()
     })
   }
 
@@ -169,12 +168,13 @@ export class FileRecordLog {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#state.kind === 'closed') return
     this.#state = { kind: 'closed' }
-    await this.#writing
+    await this.#written
     this.#release()
     await this.#file.close()
   }
 
   async #write(): Promise<void> {
+    this.#writing = true
     while (this.#waiting.length > 0) {
       const group = this.#nextGroup()
       try {
@@ -186,6 +186,8 @@ export class FileRecordLog {
         for (const each of group) each.reject(error)
       }
     }
+    // In the same step that found nothing waiting: whoever comes next starts anew.
+    this.#writing = false
   }
 
   /** As many waiting appends as fit one frame; one that does not fit goes alone, in several. */

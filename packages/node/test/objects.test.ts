@@ -17,6 +17,7 @@ import {
 } from '@commonhold/core'
 import { NextToLast } from 'blockstore-fs/sharding'
 import { CID } from 'multiformats/cid'
+import { ObjectIndex } from '../src/object-index.ts'
 import type { WantedName } from '../src/objects.ts'
 import { blockOf, text } from './block-store-contract.ts'
 import { bytesOf, collect, once, openStorage, type Storage } from './objects-under-test.ts'
@@ -93,6 +94,19 @@ test('lists objects in byte order of the digest of their root', async () => {
   }
   assert.equal(digests.length, 600)
   assert.deepEqual(digests, [...digests].sort())
+})
+
+test('rows added in the very moment another commit ends are not forgotten', { timeout: 20_000 }, async () => {
+  await using folder = await temporaryFolder()
+  await using storage = await openStorage(folder.path)
+  const index = new ObjectIndex(storage.database)
+  const add = (i: number): Promise<void> => {
+    const { cid } = blockOf(text(`row ${i}`))
+    return index.add({ root: cid, size: 1 }, 'repair', [cid.multihash.digest])
+  }
+  let last = Promise.resolve()
+  for (let i = 0; i < 20; i++) last = last.then(() => add(i))
+  await last
 })
 
 test('an object being read is not removed', async () => {
