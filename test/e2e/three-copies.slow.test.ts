@@ -66,7 +66,11 @@ test('two nodes of one operator are one copy', { timeout: 300_000 }, async () =>
   assert.equal(refused.code, 12, refused.stderr)
   assert.match(refused.stderr, /2 operators, 3 needed/)
   const placed = await a.ask<Placed['answer']>('add', 'test/fixtures/coffee.jpg', '--copies', '2', '--wait')
-  const status = await b.ask<{ copiesLive: number; holders: { operator: string }[] }>('pin', 'status', placed.cid)
+  const status = await b.ask<{ copiesLive: number; holders: { operator: string }[] }>(
+    'pin',
+    'status',
+    placed.cid
+  )
   assert.ok(status.copiesLive <= 2, `${status.copiesLive} copies at two operators`)
 })
 
@@ -79,7 +83,10 @@ async function untilReintegrated(pool: ProcessPool, placed: Placed): Promise<voi
       const judge = pool.nodes.find((other) => other !== node)
       assert.ok(judge)
       const { holders, copiesLive } = await statusOf(judge, placed)
-      return (copiesLive >= copies && holders.some((h) => h.node === node.nodeId && h.state === 'live')) || undefined
+      return (
+        (copiesLive >= copies && holders.some((h) => h.node === node.nodeId && h.state === 'live')) ||
+        undefined
+      )
     })
   }
 }

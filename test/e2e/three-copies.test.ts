@@ -8,7 +8,9 @@ import type { StatusAnswer } from '../../packages/cli/src/control/protocol.ts'
 import { ProcessPool } from '../processes/process-pool.ts'
 import { place, survive } from './three-copies.ts'
 
-test('two of three holders die at once: served by every survivor, and three copies again', { timeout: 240_000 }, async () => {
+test('two of three holders die at once: served by every survivor, and three copies again', {
+  timeout: 240_000
+}, async () => {
   await using pool = await ProcessPool.start({
     names: ['a', 'b', 'c', 'd', 'e'],
     timeScale: 60,

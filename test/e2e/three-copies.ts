@@ -30,13 +30,21 @@ export async function place(pool: ProcessPool, adder: NodeProcess, size: number)
   const answer = await adder.ask<AddAnswer>('add', path, '--copies', String(copies), '--wait')
   assert.equal(answer.sha256, createHash('sha256').update(bytes).digest('hex'))
   const holders = await holdersOnDisk(pool, answer)
-  assert.equal(holders.length, copies, `held by ${holders.map(({ name }) => name).join(', ')} after add --wait`)
+  assert.equal(
+    holders.length,
+    copies,
+    `held by ${holders.map(({ name }) => name).join(', ')} after add --wait`
+  )
   assert.equal(new Set(holders.map(({ about }) => about.operatorId)).size, copies, 'at distinct operators')
   return { answer, bytes, holders: [...holders].sort((a, b) => Number(b === adder) - Number(a === adder)) }
 }
 
 /** SIGKILLs these holders at once and sees the promise kept. Leaves them dead. */
-export async function survive(pool: ProcessPool, placed: Placed, killed: readonly NodeProcess[]): Promise<void> {
+export async function survive(
+  pool: ProcessPool,
+  placed: Placed,
+  killed: readonly NodeProcess[]
+): Promise<void> {
   await Promise.all(killed.map((node) => node.kill()))
   for (const node of pool.running) await served(node, placed)
   const survivor = placed.holders.find((holder) => holder.running)
@@ -54,7 +62,11 @@ export async function survive(pool: ProcessPool, placed: Placed, killed: readonl
 export async function served(node: NodeProcess, { answer, bytes }: Placed): Promise<void> {
   for (const path of [`/ipfs/${answer.cid}`, `/media/${answer.sha256}`]) {
     const response = await node.fetch(path)
-    assert.equal(response.status, 200, `${node.name} ${path}: ${response.ok ? '' : await response.clone().text()}`)
+    assert.equal(
+      response.status,
+      200,
+      `${node.name} ${path}: ${response.ok ? '' : await response.clone().text()}`
+    )
     const got = new Uint8Array(await response.arrayBuffer())
     assert.ok(Buffer.from(got).equals(bytes), `${node.name} serves other bytes under ${path}`)
   }

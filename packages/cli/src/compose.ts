@@ -17,9 +17,9 @@ import {
   LocalDenyList,
   migrateIndex,
   Network,
+  type NodeTables,
   nodeFileSystem,
   nodeMigrations,
-  type NodeTables,
   ObjectFetcher,
   Objects,
   openDataFolder,
@@ -40,7 +40,7 @@ import { Membership } from './membership.ts'
 import { NodeHealth } from './node-health.ts'
 import { pinnedObjects } from './pinned-objects.ts'
 import { keepingAt } from './time-scale.ts'
-import { StoredTokens, tokenMigrations, type TokenTables } from './tokens.ts'
+import { StoredTokens, type TokenTables, tokenMigrations } from './tokens.ts'
 
 export interface ComposeInit {
   readonly dataFolder: string
@@ -71,10 +71,19 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   await migrateIndex(index.tables<NodeTables>(), 'node', nodeMigrations)
   await migrateIndex(index.tables<TokenTables>(), 'cli', tokenMigrations)
   const blocks = await FileBlockStore.open({ path: folder.blocksPath, fileSystem, log })
-  const space = new DiskSpace({ blocks, fileSystem, path: folder.blocksPath, capacityBytes: config.node.keep })
+  const space = new DiskSpace({
+    blocks,
+    fileSystem,
+    path: folder.blocksPath,
+    capacityBytes: config.node.keep
+  })
   const objects = new Objects({ storeEpoch, blocks, database: index.tables<NodeTables>(), space, log })
   const denyList = new LocalDenyList({ database: index.tables<NodeTables>(), clock })
-  const tokens = new StoredTokens({ database: index.tables<TokenTables>(), random, wallMs: () => clock.wallMs() })
+  const tokens = new StoredTokens({
+    database: index.tables<TokenTables>(),
+    random,
+    wallMs: () => clock.wallMs()
+  })
 
   // The network, constructed; it listens further down, when there is somebody to answer.
   const records = stack.use(await openNetworkRecords(join(folder.path, 'network'), log))
@@ -229,6 +238,7 @@ function termsOf({ node }: Config): KeeperTerms {
 /** Where a browser on this machine finds the bridge: a wildcard address is no address to go to. */
 function urlOf(bridge: BridgeServer, host: string): string {
   const { address } = bridge
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host
+  const reachable =
+    host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host
   return `http://${reachable}:${address?.port ?? 0}/`
 }

@@ -2,9 +2,9 @@
 // schema is the one source of every key, its type, its default and its explanation; a key it does not
 // know is refused by name, because a misspelt limit is no limit.
 
-import { InvalidInputError } from '@commonhold/core/errors'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { InvalidInputError } from '@commonhold/core/errors'
 import { parse, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { defaults } from './options.ts'
@@ -12,8 +12,18 @@ import { nearest } from './suggest.ts'
 import { parseBytes, parseDurationMs } from './units.ts'
 
 const bytes = (what: string) =>
-  z.union([z.number().int().min(0), z.string().max(40).transform((text) => parseBytes(text, what))])
-const duration = (what: string) => z.string().max(40).transform((text) => parseDurationMs(text, what))
+  z.union([
+    z.number().int().min(0),
+    z
+      .string()
+      .max(40)
+      .transform((text) => parseBytes(text, what))
+  ])
+const duration = (what: string) =>
+  z
+    .string()
+    .max(40)
+    .transform((text) => parseDurationMs(text, what))
 const address = z.string().min(1).max(1024)
 
 /** The bound of the formats. */
@@ -150,7 +160,9 @@ export function parseOverride(text: string): Override {
   const at = text.indexOf('=')
   const key = at === -1 ? '' : text.slice(0, at).trim()
   if (!/^[A-Za-z]+\.[A-Za-z]+$/.test(key)) {
-    throw new InvalidInputError(`“${text.slice(0, 80)}” is not a setting: write it like --set http.port=8421.`)
+    throw new InvalidInputError(
+      `“${text.slice(0, 80)}” is not a setting: write it like --set http.port=8421.`
+    )
   }
   const value = text.slice(at + 1).trim()
   try {
@@ -166,7 +178,9 @@ async function readToml(path: string): Promise<Record<string, unknown>> {
   try {
     const { size } = await stat(path)
     if (size > defaults.configBytesMax) {
-      throw new InvalidInputError(`${path} is larger than ${defaults.configBytesMax} bytes: it cannot be a config file.`)
+      throw new InvalidInputError(
+        `${path} is larger than ${defaults.configBytesMax} bytes: it cannot be a config file.`
+      )
     }
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path))
   } catch (err) {
@@ -178,14 +192,17 @@ async function readToml(path: string): Promise<Record<string, unknown>> {
     return parse(text)
   } catch (err) {
     if (!(err instanceof TomlError)) throw err
-    throw new InvalidInputError(`${path}, line ${err.line}, is not TOML: ${firstLine(err.message)}`, { cause: err })
+    throw new InvalidInputError(`${path}, line ${err.line}, is not TOML: ${firstLine(err.message)}`, {
+      cause: err
+    })
   }
 }
 
 function assign(given: Record<string, unknown>, key: string, value: unknown): void {
   const [section = '', name = ''] = key.split('.')
   const table = given[section] ?? {}
-  if (typeof table !== 'object') throw new InvalidInputError(`“${section}” is a section of the config, not a value.`)
+  if (typeof table !== 'object')
+    throw new InvalidInputError(`“${section}” is a section of the config, not a value.`)
   given[section] = { ...table, [name]: value }
 }
 

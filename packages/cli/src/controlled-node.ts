@@ -14,7 +14,13 @@ import {
   toHex
 } from '@commonhold/core'
 import type { DataFolder, Discovery, LocalDenyList, Network, ObjectFetcher, Objects } from '@commonhold/node'
-import { type KeeperTerms, type MemberStatus, type Pool, printRecoveryKey, type WantedObject } from '@commonhold/pinning'
+import {
+  type KeeperTerms,
+  type MemberStatus,
+  type Pool,
+  printRecoveryKey,
+  type WantedObject
+} from '@commonhold/pinning'
 import type { CID } from 'multiformats/cid'
 import type { ControlledNode, WishOptions } from './control/ports.ts'
 import type * as answers from './control/protocol.ts'
@@ -74,7 +80,11 @@ export class ComposedNode implements ControlledNode {
     const members = this.members().map((row) => (row.self ? { ...row, usedBytes: space.usedBytes } : row))
     return {
       health: summary.health.state,
-      reasons: summary.health.reasons.map(({ code, text, command }) => ({ code, message: text, next: command })),
+      reasons: summary.health.reasons.map(({ code, text, command }) => ({
+        code,
+        message: text,
+        next: command
+      })),
       node: { id: nodeId, version, httpUrl: httpUrl() },
       pool: this.pool(),
       members,
@@ -104,7 +114,11 @@ export class ComposedNode implements ControlledNode {
       if (known === undefined) byNode.set(node, { addresses: [address], direction })
       else known.addresses.push(address)
     }
-    return [...byNode].map(([node, peer]) => ({ node, ...peer, member: this.#pool.member(node) !== undefined }))
+    return [...byNode].map(([node, peer]) => ({
+      node,
+      ...peer,
+      member: this.#pool.member(node) !== undefined
+    }))
   }
 
   pool(): answers.PoolAnswer {
@@ -124,7 +138,12 @@ export class ComposedNode implements ControlledNode {
   }
 
   async createPool(
-    options: { name: string; admission: 'open' | 'vouch'; copiesMin: number; groupBits: number } & AbortOptions
+    options: {
+      name: string
+      admission: 'open' | 'vouch'
+      copiesMin: number
+      groupBits: number
+    } & AbortOptions
   ): Promise<answers.CreatePoolAnswer> {
     const { name, admission, copiesMin, groupBits } = options
     const founding = { ...this.#parts.terms(), name, k: groupBits, policy: { admission, copiesMin } }
@@ -147,9 +166,11 @@ export class ComposedNode implements ControlledNode {
           'this prints it on the other side: commonhold peers'
       )
     }
-    if (address.endsWith(`/p2p/${nodeId}`)) throw new InvalidInputError('This is the address of this very node.')
+    if (address.endsWith(`/p2p/${nodeId}`))
+      throw new InvalidInputError('This is the address of this very node.')
     const peer = await network.dial(address, abortOf(options))
-    const offered = options.keepBytes === undefined ? terms() : { ...terms(), capacityBytes: options.keepBytes }
+    const offered =
+      options.keepBytes === undefined ? terms() : { ...terms(), capacityBytes: options.keepBytes }
     const wishesCarried = await membership.join(peer, offered, abortOf(options))
     return { ...this.pool(), wishesCarried }
   }
@@ -252,7 +273,9 @@ export class ComposedNode implements ControlledNode {
     const { root } = await this.#known(name)
     const status = await this.#pool.status(root)
     if (status === undefined) {
-      throw new NotFoundError(`The pool is not asked to keep ${root}. Ask it with: commonhold pin add ${root}`)
+      throw new NotFoundError(
+        `The pool is not asked to keep ${root}. Ask it with: commonhold pin add ${root}`
+      )
     }
     const { root: _, digest, holders, ...rest } = status
     return {
@@ -323,7 +346,9 @@ export class ComposedNode implements ControlledNode {
   async #known(name: ContentName) {
     const resolved = await this.#parts.library.resolve(name)
     if (resolved === undefined) {
-      throw new NotFoundError('Nobody here knows this name: it is neither wanted by the pool nor on this disk.')
+      throw new NotFoundError(
+        'Nobody here knows this name: it is neither wanted by the pool nor on this disk.'
+      )
     }
     return resolved
   }
@@ -351,7 +376,8 @@ export class ComposedNode implements ControlledNode {
 }
 
 function memberRow(member: MemberStatus, zone: string | undefined): answers.MemberRow {
-  const { node, operator, self, capacityBytes, usedBytes, reachable, lastSeenMs, full, counted, forked } = member
+  const { node, operator, self, capacityBytes, usedBytes, reachable, lastSeenMs, full, counted, forked } =
+    member
   return {
     node,
     operator,

@@ -29,7 +29,10 @@ export function diagnose({ status, about }: { status: StatusAnswer; about: About
   findings.push({
     check: 'addresses',
     ok: outside.length > 0,
-    detail: outside.length > 0 ? `others reach this node at ${outside[0]}` : 'this node listens on loopback only: no other machine can reach it',
+    detail:
+      outside.length > 0
+        ? `others reach this node at ${outside[0]}`
+        : 'this node listens on loopback only: no other machine can reach it',
     ...(outside.length > 0 ? {} : { next: 'set network.listen in config.toml' })
   })
   const { usedBytes, freeBytes } = status.space
@@ -42,7 +45,10 @@ export function diagnose({ status, about }: { status: StatusAnswer; about: About
   findings.push({
     check: 'proofs',
     ok: status.proofs.wrong === 0,
-    detail: status.proofs.wrong === 0 ? 'no wrong answer to a challenge' : `${counted(status.proofs.wrong, 'wrong answer')} to challenges`,
+    detail:
+      status.proofs.wrong === 0
+        ? 'no wrong answer to a challenge'
+        : `${counted(status.proofs.wrong, 'wrong answer')} to challenges`,
     ...(status.proofs.wrong === 0 ? {} : { next: 'commonhold status' })
   })
   return findings

@@ -9,7 +9,9 @@ import type { CID } from 'multiformats/cid'
 export interface IntakeComponents {
   readonly membership: { readonly pool: Pool }
   readonly policy: ContentPolicy
-  readonly objects: { begin(options: { readonly origin: 'upload' | 'repair'; readonly sizeMax?: number }): Promise<ObjectIntake> }
+  readonly objects: {
+    begin(options: { readonly origin: 'upload' | 'repair'; readonly sizeMax?: number }): Promise<ObjectIntake>
+  }
 }
 
 export interface PutOptions extends AbortOptions {

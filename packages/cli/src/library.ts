@@ -1,13 +1,7 @@
 // Reading: a name to a root, a root to verified bytes, wherever they are. Own disk first, then the
 // keepers that placement names (no lookup inside a pool), then whoever the DHT knows. Keeps nothing.
 
-import {
-  type AbortOptions,
-  type ContentName,
-  type NodeId,
-  OperatingError,
-  rawCidOf
-} from '@commonhold/core'
+import { type AbortOptions, type ContentName, type NodeId, OperatingError, rawCidOf } from '@commonhold/core'
 import type { Pool } from '@commonhold/pinning'
 import type { CID } from 'multiformats/cid'
 
@@ -30,7 +24,11 @@ export interface LibraryComponents {
     read(root: CID, range: ByteRange, options?: AbortOptions): AsyncIterable<Chunk>
   }
   readonly retrieval: {
-    read(root: CID, range: ByteRange, options: { hints: readonly NodeId[] } & AbortOptions): AsyncIterable<Chunk>
+    read(
+      root: CID,
+      range: ByteRange,
+      options: { hints: readonly NodeId[] } & AbortOptions
+    ): AsyncIterable<Chunk>
     stat(root: CID, options: { hints: readonly NodeId[] } & AbortOptions): Promise<{ readonly size: number }>
   }
 }
@@ -60,7 +58,8 @@ export class NodeLibrary {
     const wanted = await pool.wantedByDigest(name.digest)
     if (wanted !== undefined) return resolved(wanted)
     const local = await objects.byDigest(name.digest)
-    if (local !== undefined) return { root: local.root, digest: name.digest, wanted: false, visibility: 'public' }
+    if (local !== undefined)
+      return { root: local.root, digest: name.digest, wanted: false, visibility: 'public' }
     // A file of one block has its digest in its raw CID, so the DHT can know it without the pool.
     return { root: rawCidOf(name.digest), digest: name.digest, wanted: false, visibility: 'public' }
   }
@@ -103,7 +102,11 @@ export class NodeLibrary {
 
 const replaceable: ReadonlySet<string> = new Set(['CorruptBlockError', 'NotFoundError'])
 
-function resolved(wanted: { root: CID; digest?: Uint8Array; visibility: 'public' | 'members' }): ResolvedName {
+function resolved(wanted: {
+  root: CID
+  digest?: Uint8Array
+  visibility: 'public' | 'members'
+}): ResolvedName {
   return {
     root: wanted.root,
     ...(wanted.digest === undefined ? {} : { digest: wanted.digest }),
@@ -111,4 +114,3 @@ function resolved(wanted: { root: CID; digest?: Uint8Array; visibility: 'public'
     visibility: wanted.visibility
   }
 }
-

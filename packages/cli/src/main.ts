@@ -26,7 +26,9 @@ process.on('SIGINT', stop)
 process.on('SIGTERM', stop)
 
 try {
-  await createProgram({ environment: readEnvironment(), json, signal: interrupted.signal }).parseAsync(process.argv)
+  await createProgram({ environment: readEnvironment(), json, signal: interrupted.signal }).parseAsync(
+    process.argv
+  )
 } catch (err) {
   process.exitCode = report(err)
 }
@@ -64,6 +66,8 @@ function sentence(text: string): string {
 }
 
 async function flushed(): Promise<void> {
-  await Promise.all([process.stdout, process.stderr].map((out) => new Promise((resolve) => out.write('', resolve))))
+  await Promise.all(
+    [process.stdout, process.stderr].map((out) => new Promise((resolve) => out.write('', resolve)))
+  )
   process.exit()
 }

@@ -13,7 +13,12 @@ export interface MemberConnectionsComponents {
 }
 
 /** Runs until disposed of. */
-export function memberConnections({ network, membership, clock, log }: MemberConnectionsComponents): AsyncDisposable {
+export function memberConnections({
+  network,
+  membership,
+  clock,
+  log
+}: MemberConnectionsComponents): AsyncDisposable {
   const stopped = new AbortController()
   const running = (async () => {
     while (!stopped.signal.aborted) {

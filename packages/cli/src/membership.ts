@@ -6,7 +6,14 @@
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type AbortOptions, ConflictError, type ContentName, type Log, type NodeId, toHex } from '@commonhold/core'
+import {
+  type AbortOptions,
+  ConflictError,
+  type ContentName,
+  type Log,
+  type NodeId,
+  toHex
+} from '@commonhold/core'
 import {
   FileRecordLogs,
   type FileSystem,
@@ -78,7 +85,9 @@ export class Membership implements AsyncDisposable {
       return { founded: false }
     }
     const place = await this.#newPlace()
-    const { pool } = await this.#orDiscard(place, () => Pool.create(place.components, founding, this.#with(options)))
+    const { pool } = await this.#orDiscard(place, () =>
+      Pool.create(place.components, founding, this.#with(options))
+    )
     this.#current = { place, pool }
     await this.#writeCurrent(place.name)
     return { founded: true }
@@ -89,7 +98,11 @@ export class Membership implements AsyncDisposable {
   }
 
   /** Everything the pool wants, for making index and blocks agree. Only what this node wished came by upload. */
-  async *wantedNames(): AsyncGenerator<{ root: Wish['root']; digest?: Uint8Array; origin: 'upload' | 'repair' }> {
+  async *wantedNames(): AsyncGenerator<{
+    root: Wish['root']
+    digest?: Uint8Array
+    origin: 'upload' | 'repair'
+  }> {
     for await (const { root, digest, authors } of this.#wanted(this.pool)) {
       const origin = authors.includes(this.#components.operatorId) ? 'upload' : 'repair'
       yield { root, origin, ...(digest === undefined ? {} : { digest }) }
@@ -97,7 +110,10 @@ export class Membership implements AsyncDisposable {
   }
 
   /** Founds another pool and moves into it. The recovery seed is shown once and kept nowhere. */
-  async found(founding: PoolFounding, options?: AbortOptions): Promise<{ recoverySeed: Uint8Array; wishes: number }> {
+  async found(
+    founding: PoolFounding,
+    options?: AbortOptions
+  ): Promise<{ recoverySeed: Uint8Array; wishes: number }> {
     let recoverySeed = new Uint8Array()
     const wishes = await this.#move(async (place) => {
       const founded = await Pool.create(place.components, founding, this.#with(options))
@@ -118,7 +134,10 @@ export class Membership implements AsyncDisposable {
   }
 
   /** The policy changed its mind about a name; the pool drops or keeps its object accordingly. */
-  async reconsider(name: ContentName, library: { resolve(name: ContentName): Promise<{ root: CID } | undefined> }): Promise<void> {
+  async reconsider(
+    name: ContentName,
+    library: { resolve(name: ContentName): Promise<{ root: CID } | undefined> }
+  ): Promise<void> {
     try {
       const resolved = await library.resolve(name)
       if (resolved !== undefined) await this.pool.reconsider([resolved.root])
@@ -230,7 +249,11 @@ export class Membership implements AsyncDisposable {
     try {
       const database = index.tables<PinningTables>()
       await migrateIndex(database, 'pinning', migrationsByName)
-      return { name, index, components: { ...pinning, database, logs: new FileRecordLogs(folder, fileSystem) } }
+      return {
+        name,
+        index,
+        components: { ...pinning, database, logs: new FileRecordLogs(folder, fileSystem) }
+      }
     } catch (err) {
       await index[Symbol.asyncDispose]()
       throw err
@@ -265,7 +288,8 @@ export class Membership implements AsyncDisposable {
     const path = join(this.#logsPath, currentName)
     if ((await fileSystem.stat(path)) === undefined) return undefined
     const name = new TextDecoder().decode(await fileSystem.read(path)).trim()
-    if (!nameForm.test(name)) throw new ConflictError(`${path} does not name a pool. Restore it from a backup.`)
+    if (!nameForm.test(name))
+      throw new ConflictError(`${path} does not name a pool. Restore it from a backup.`)
     return name
   }
 

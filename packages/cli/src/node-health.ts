@@ -53,7 +53,11 @@ export class NodeHealth {
     const { membership, objects, peers } = this.#components
     const [summary, space] = await Promise.all([membership.pool.summary(), objects.space()])
     const lines: string[] = []
-    const gauge = (name: string, help: string, values: readonly (readonly [labels: string, value: number])[]): void => {
+    const gauge = (
+      name: string,
+      help: string,
+      values: readonly (readonly [labels: string, value: number])[]
+    ): void => {
       lines.push(`# HELP commonhold_${name} ${help}`, `# TYPE commonhold_${name} gauge`)
       for (const [labels, value] of values) lines.push(`commonhold_${name}${labels} ${value}`)
     }
@@ -62,8 +66,16 @@ export class NodeHealth {
       ['', summary.members.filter((member) => member.self || member.reachable).length]
     ])
     gauge('pool_members', 'Members of the pool.', [['', summary.members.length]])
-    gauge('objects', 'Wanted objects by health.', Object.entries(summary.objects.byHealth).map(labelled('health')))
-    gauge('objects_by_copies', 'Wanted objects by live copies.', Object.entries(summary.copies).map(labelled('copies')))
+    gauge(
+      'objects',
+      'Wanted objects by health.',
+      Object.entries(summary.objects.byHealth).map(labelled('health'))
+    )
+    gauge(
+      'objects_by_copies',
+      'Wanted objects by live copies.',
+      Object.entries(summary.copies).map(labelled('copies'))
+    )
     gauge('repairs', 'Repairs under way and waiting.', [
       ['{state="running"}', summary.repairs.running],
       ['{state="queued"}', summary.repairs.queued]

@@ -22,7 +22,10 @@ export function createProgram(context: ProgramContext): Command {
   const program = new Command('commonhold')
     .description('A co-operative media store: keeps your pictures at several operators, and proves it.')
     .version(version, '-V, --version', 'print the version')
-    .option('--data <folder>', 'data folder of the node (default: $COMMONHOLD_DATA or ~/.local/share/commonhold)')
+    .option(
+      '--data <folder>',
+      'data folder of the node (default: $COMMONHOLD_DATA or ~/.local/share/commonhold)'
+    )
     .option('--json', 'print JSON instead of text')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
@@ -30,7 +33,10 @@ export function createProgram(context: ProgramContext): Command {
     // main.ts says what went wrong, in one place and in one form.
     .configureOutput({ outputError: () => {} })
     .showSuggestionAfterError()
-    .addHelpText('after', '\nA new node:   commonhold start        then, in a second terminal:   commonhold add photo.jpg --copies 1')
+    .addHelpText(
+      'after',
+      '\nA new node:   commonhold start        then, in a second terminal:   commonhold add photo.jpg --copies 1'
+    )
 
   /** Hooks a lazily loaded command into the tree. */
   const runs =
@@ -43,7 +49,8 @@ export function createProgram(context: ProgramContext): Command {
       await run(session, command.args, options as never)
     }
 
-  const copies = (): Option => new Option('--copies <n>', 'keep at least this many copies').argParser(wholeNumber(1, copiesMax))
+  const copies = (): Option =>
+    new Option('--copies <n>', 'keep at least this many copies').argParser(wholeNumber(1, copiesMax))
   const visibility = (): Option =>
     new Option('--visibility <who>', 'who may read it').choices(['public', 'members'])
 
@@ -136,7 +143,11 @@ export function createProgram(context: ProgramContext): Command {
         .choices(['open', 'vouch'])
         .default('open')
     )
-    .addOption(new Option('--copies <n>', 'copies kept when a put does not say').argParser(wholeNumber(1, copiesMax)).default(3))
+    .addOption(
+      new Option('--copies <n>', 'copies kept when a put does not say')
+        .argParser(wholeNumber(1, copiesMax))
+        .default(3)
+    )
     .addOption(
       new Option('--group-bits <k>', '2^k units of placement; 16 when more than 1,000 nodes are expected')
         .argParser(wholeNumber(4, 16))
@@ -159,7 +170,9 @@ export function createProgram(context: ProgramContext): Command {
     .description('make a token; it is shown once')
     .argument('<name>', 'a label to remember it by')
     .addOption(
-      new Option('--scope <scopes...>', 'what it allows').choices(['upload', 'delete', 'read', 'metrics']).default(['upload'])
+      new Option('--scope <scopes...>', 'what it allows')
+        .choices(['upload', 'delete', 'read', 'metrics'])
+        .default(['upload'])
     )
     .option('--expires <duration>', 'until when, from now, like 90d')
     .action(runs(() => import('./commands/token-add.ts')))
@@ -220,7 +233,8 @@ export function createProgram(context: ProgramContext): Command {
 function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
-    if (!(value >= min && value <= max)) throw new InvalidArgumentError(`It is a whole number from ${min} to ${max}.`)
+    if (!(value >= min && value <= max))
+      throw new InvalidArgumentError(`It is a whole number from ${min} to ${max}.`)
     return value
   }
 }

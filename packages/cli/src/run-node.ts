@@ -4,11 +4,11 @@
 import { once } from 'node:events'
 import { startNode } from './compose.ts'
 import { type Override, readConfig } from './config.ts'
+import type { AboutAnswer, PoolAnswer } from './control/protocol.ts'
 import { defaults } from './options.ts'
 import { processLog } from './process-log.ts'
 import type { Session } from './session.ts'
 import type { Terminal } from './terminal.ts'
-import type { AboutAnswer, PoolAnswer } from './control/protocol.ts'
 import { counted } from './units.ts'
 
 export interface RunOptions {
@@ -43,11 +43,15 @@ export async function runNode(session: Session, { overrides, join }: RunOptions)
 }
 
 function greet(terminal: Terminal, about: AboutAnswer, pool: PoolAnswer): void {
-  const row = (label: string, text: string): void => terminal.line(`  ${terminal.paint('dim', label.padEnd(8))}${text}`)
+  const row = (label: string, text: string): void =>
+    terminal.line(`  ${terminal.paint('dim', label.padEnd(8))}${text}`)
   const first = pool.operators < pool.copiesMin ? ` --copies ${pool.operators}` : ''
   terminal.line(`${terminal.paint('bold', `Commonhold ${about.version}`)} is running. Stop it with Ctrl-C.`)
   row('bridge', terminal.paint('cyan', about.httpUrl))
-  row('pool', `${pool.name}, ${counted(pool.operators, 'operator')}, at least ${counted(pool.copiesMin, 'copy', 'copies')} of each object`)
+  row(
+    'pool',
+    `${pool.name}, ${counted(pool.operators, 'operator')}, at least ${counted(pool.copiesMin, 'copy', 'copies')} of each object`
+  )
   row('data', about.dataFolder)
   if (about.addresses[0] !== undefined) row('join me', `commonhold join ${about.addresses[0]}`)
   row('try', `commonhold add photo.jpg${first}   ·   commonhold status`)

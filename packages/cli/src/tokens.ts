@@ -52,11 +52,21 @@ export class StoredTokens {
   }
 
   /** @throws ConflictError when the name is taken: replacing a token silently would lock somebody out. */
-  async add(name: string, scopes: readonly TokenScope[], expiresAt: Date | undefined): Promise<TokenAddAnswer> {
+  async add(
+    name: string,
+    scopes: readonly TokenScope[],
+    expiresAt: Date | undefined
+  ): Promise<TokenAddAnswer> {
     const { database, random, wallMs } = this.#components
-    const taken = await database.selectFrom('token').select('name').where('name', '=', name).executeTakeFirst()
+    const taken = await database
+      .selectFrom('token')
+      .select('name')
+      .where('name', '=', name)
+      .executeTakeFirst()
     if (taken !== undefined) {
-      throw new ConflictError(`There is a token “${name}” already. Revoke it first: commonhold token rm ${name}`)
+      throw new ConflictError(
+        `There is a token “${name}” already. Revoke it first: commonhold token rm ${name}`
+      )
     }
     const token = prefix + Buffer.from(random.bytes(32)).toString('base64url')
     const row = {
@@ -96,7 +106,6 @@ export class StoredTokens {
     return row.scopes.split(' ') as TokenScope[]
   }
 }
-
 
 function hashOf(token: string): Uint8Array {
   return new Uint8Array(createHash('sha256').update(token).digest())

@@ -39,7 +39,9 @@ export function parseBytes(text: string, what: string): number {
   const factor = found === null ? undefined : byteFactors[(found[2] ?? '').toLowerCase()]
   const bytes = found === null || factor === undefined ? Number.NaN : Math.round(Number(found[1]) * factor)
   if (!Number.isSafeInteger(bytes)) {
-    throw new InvalidInputError(`“${text.slice(0, 40)}” is not a size for ${what}: write it like 50GB or 512MiB.`)
+    throw new InvalidInputError(
+      `“${text.slice(0, 40)}” is not a size for ${what}: write it like 50GB or 512MiB.`
+    )
   }
   return bytes
 }
@@ -50,7 +52,9 @@ export function parseDurationMs(text: string, what: string): number {
   const factor = found === null ? undefined : durationFactors[(found[2] ?? '').toLowerCase()]
   const ms = found === null || factor === undefined ? Number.NaN : Math.round(Number(found[1]) * factor)
   if (!Number.isSafeInteger(ms)) {
-    throw new InvalidInputError(`“${text.slice(0, 40)}” is not a duration for ${what}: write it like 90s, 15m or 24h.`)
+    throw new InvalidInputError(
+      `“${text.slice(0, 40)}” is not a duration for ${what}: write it like 90s, 15m or 24h.`
+    )
   }
   return ms
 }

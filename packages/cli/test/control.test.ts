@@ -47,18 +47,26 @@ interface RawAnswer {
 }
 
 /** A request as no client of ours would send it. */
-function raw(method: string, target: string, body: Uint8Array | string = '', headers: Record<string, string> = {}) {
+function raw(
+  method: string,
+  target: string,
+  body: Uint8Array | string = '',
+  headers: Record<string, string> = {}
+) {
   return new Promise<RawAnswer>((resolve, reject) => {
     // Node frames no body of a GET by itself.
     const framed = { 'content-length': String(Buffer.byteLength(body)), ...headers }
-    const request = httpRequest({ socketPath: path, method, path: target, headers: framed, agent: false }, (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (part: string) => {
-        text += part
-      })
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
-    })
+    const request = httpRequest(
+      { socketPath: path, method, path: target, headers: framed, agent: false },
+      (response) => {
+        let text = ''
+        response.setEncoding('utf8')
+        response.on('data', (part: string) => {
+          text += part
+        })
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
+      }
+    )
     request.on('error', reject)
     request.end(body)
   })
@@ -82,7 +90,10 @@ const goodBodies: Readonly<Record<string, unknown>> = {
   'POST /v1/join': { address: '/ip4/127.0.0.1/tcp/1/p2p/x' },
   'POST /v1/pins/:name': { copies: 3 },
   'POST /v1/tokens': { name: 'table', scopes: ['upload'] },
-  'POST /v1/denials': { name: 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy', reason: 'a test' }
+  'POST /v1/denials': {
+    name: 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy',
+    reason: 'a test'
+  }
 }
 
 const oversizedBody = JSON.stringify({ name: 'x'.repeat(defaults.controlBodyBytesMax) })
@@ -110,20 +121,32 @@ for (const route of routes) {
       await t.test('wrong type', async () => {
         refused(await raw(route.method, target, '[1, 2]'))
         refused(await raw(route.method, target, '"text"'))
-        const twisted = Object.fromEntries(Object.keys(goodBodies[label] as object).map((key) => [key, { no: 1 }]))
+        const twisted = Object.fromEntries(
+          Object.keys(goodBodies[label] as object).map((key) => [key, { no: 1 }])
+        )
         refused(await raw(route.method, target, JSON.stringify(twisted)))
       })
     }
     if (route.body !== 'upload') {
       await t.test('garbage', async () => refused(await raw(route.method, target, randomBytes(300))))
-      await t.test('oversized', async () => refused(await raw(route.method, target, oversizedBody), 'TooLargeError'))
+      await t.test('oversized', async () =>
+        refused(await raw(route.method, target, oversizedBody), 'TooLargeError')
+      )
       await t.test('unknown field', async () => refused(await raw(route.method, target, '{"surprise": 1}')))
     }
     await t.test('unknown query', async () => refused(await raw(route.method, `${target}?surprise=1`)))
-    await t.test('wrong version', async () => refused(await raw(route.method, target.replace('/v1/', '/v9/'))))
+    await t.test('wrong version', async () =>
+      refused(await raw(route.method, target.replace('/v1/', '/v9/')))
+    )
     if (takesName && !label.includes('token')) {
       await t.test('name: garbage', async () => {
-        for (const name of ['%20', 'notacid', '%ff', encodeURIComponent('../../etc/passwd'), 'a'.repeat(200)]) {
+        for (const name of [
+          '%20',
+          'notacid',
+          '%ff',
+          encodeURIComponent('../../etc/passwd'),
+          'a'.repeat(200)
+        ]) {
           refused(await raw(route.method, at(name)))
         }
       })
@@ -155,7 +178,9 @@ test('what is no request of ours at all', async () => {
   refused(await raw('PUT', '/v1/status'))
   refused(await raw('GET', '/'))
   refused(await raw('GET', `/v1/${'x'.repeat(defaults.controlUrlCharsMax)}`))
-  const { status } = await raw('GET', '/v1/status', '', { 'x-long': 'y'.repeat(defaults.controlHeaderBytesMax) })
+  const { status } = await raw('GET', '/v1/status', '', {
+    'x-long': 'y'.repeat(defaults.controlHeaderBytesMax)
+  })
   assert.equal(status, 431)
 })
 
@@ -192,8 +217,12 @@ test('bytes come back as they went in, whole and in ranges', async () => {
 
 test('work that reports comes line by line', async () => {
   const steps: answers.SettleStep[] = []
-  for await (const step of client.lines<answers.SettleStep>(`/objects/${object.cid}/settled`)) steps.push(step)
-  assert.deepEqual(steps.map(({ done }) => done), [false, true])
+  for await (const step of client.lines<answers.SettleStep>(`/objects/${object.cid}/settled`))
+    steps.push(step)
+  assert.deepEqual(
+    steps.map(({ done }) => done),
+    [false, true]
+  )
 })
 
 test('only the owner may open the socket', async () => {
@@ -228,7 +257,9 @@ test('a command without a node says what to type', async () => {
 
 test('a node of another kind behind the socket is named as such', async () => {
   const strange = join(folder, 'strange.sock')
-  const listener = createServer((socket) => socket.resume().end('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello'))
+  const listener = createServer((socket) =>
+    socket.resume().end('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello')
+  )
   await new Promise<void>((resolve) => listener.listen(strange, resolve))
   const other = new ControlClient(strange, folder)
   await assert.rejects(other.get('/status'), { name: 'InvalidInputError', message: /not JSON/ })

@@ -3,8 +3,8 @@
 
 import { createHash } from 'node:crypto'
 import {
-  type ContentName,
   ConflictError,
+  type ContentName,
   InvalidInputError,
   NotFoundError,
   PoolTooSmallError,
@@ -122,7 +122,15 @@ export class MemoryNode implements ControlledNode {
       copiesMin: options.copiesMin ?? 3,
       visibility: options.visibility ?? 'public'
     })
-    return { name: cid, cid, sha256: toHex(digest), size: whole.length, url: `http://x/media/${cid}`, copies: 1, existed }
+    return {
+      name: cid,
+      cid,
+      sha256: toHex(digest),
+      size: whole.length,
+      url: `http://x/media/${cid}`,
+      copies: 1,
+      existed
+    }
   }
 
   async *settle(name: ContentName): AsyncGenerator<answers.SettleStep> {
@@ -139,7 +147,8 @@ export class MemoryNode implements ControlledNode {
 
   async *read(name: ContentName, range: { from: number; to: number }): AsyncGenerator<Uint8Array> {
     const { bytes } = this.#find(name).stored
-    for (let at = range.from; at < range.to; at += 65_536) yield bytes.subarray(at, Math.min(range.to, at + 65_536))
+    for (let at = range.from; at < range.to; at += 65_536)
+      yield bytes.subarray(at, Math.min(range.to, at + 65_536))
   }
 
   async pin(name: ContentName, options: WishOptions): Promise<answers.PinRow> {
@@ -152,7 +161,9 @@ export class MemoryNode implements ControlledNode {
   }
 
   async pins(after: string | undefined, limit: number): Promise<answers.PinsAnswer> {
-    const all = [...this.objects].sort(([a], [b]) => (a < b ? -1 : 1)).filter(([cid]) => after === undefined || cid > after)
+    const all = [...this.objects]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .filter(([cid]) => after === undefined || cid > after)
     const page = all.slice(0, limit)
     const last = page.at(-1)?.[0]
     return {
@@ -218,7 +229,13 @@ export class MemoryNode implements ControlledNode {
   }
 
   #row(cid: string, stored: Stored): answers.PinRow {
-    return { cid, size: stored.bytes.length, copiesMin: stored.copiesMin, visibility: stored.visibility, own: true }
+    return {
+      cid,
+      size: stored.bytes.length,
+      copiesMin: stored.copiesMin,
+      visibility: stored.visibility,
+      own: true
+    }
   }
 }
 

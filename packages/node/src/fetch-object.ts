@@ -56,7 +56,9 @@ export class ObjectFetcher {
     if (running === undefined) {
       const abort = new AbortController()
       const own: Running = {
-        done: this.#pull(root, from, { ...options, signal: abort.signal }).finally(() => this.#forget(key, own)),
+        done: this.#pull(root, from, { ...options, signal: abort.signal }).finally(() =>
+          this.#forget(key, own)
+        ),
         abort,
         waiting: 0
       }
@@ -88,7 +90,12 @@ export class ObjectFetcher {
     let size = 0
     const writing = new Writing(intake)
     try {
-      for await (const block of this.#retrieval.blocks(root, wholeFile, { hints, hintsOnly: true, repair, signal })) {
+      for await (const block of this.#retrieval.blocks(root, wholeFile, {
+        hints,
+        hintsOnly: true,
+        repair,
+        signal
+      })) {
         if (sizeMax !== undefined && block.size > sizeMax) throw new TooLargeError(`Object ${root}`, sizeMax)
         size = block.size
         // In order and without gaps, whoever the source: the file's plain hash comes for free.

@@ -61,8 +61,15 @@ export async function openIdentity(
 }
 
 /** The keys in the folder, or absent where there are none yet. @throws MalformedRecordError */
-export async function readIdentity(folder: string, files: FileSystem, log: Log): Promise<Identity | undefined> {
-  const [node, operator] = [await readSeed(folder, files, 'node', log), await readSeed(folder, files, 'operator', log)]
+export async function readIdentity(
+  folder: string,
+  files: FileSystem,
+  log: Log
+): Promise<Identity | undefined> {
+  const [node, operator] = [
+    await readSeed(folder, files, 'node', log),
+    await readSeed(folder, files, 'operator', log)
+  ]
   return node === undefined || operator === undefined ? undefined : identityOf(node, operator)
 }
 
@@ -117,10 +124,13 @@ function parseExport(text: string): Identity {
     throw new InvalidInputError(damaged, { cause: err })
   }
   const body = bytes.subarray(0, -checksumBytes)
-  if (!Buffer.from(checksum(body)).equals(bytes.subarray(-checksumBytes))) throw new InvalidInputError(damaged)
+  if (!Buffer.from(checksum(body)).equals(bytes.subarray(-checksumBytes)))
+    throw new InvalidInputError(damaged)
   const [version] = body
   if (version !== exportVersion) {
-    throw new InvalidInputError(`These keys were exported by version ${version} of the format; this program knows 1.`)
+    throw new InvalidInputError(
+      `These keys were exported by version ${version} of the format; this program knows 1.`
+    )
   }
   if (body.length !== 1 + 2 * seedBytes) throw new InvalidInputError(damaged)
   return identityOf(body.slice(1, 1 + seedBytes), body.slice(1 + seedBytes))
@@ -143,14 +153,22 @@ function identityOf(nodeSeed: Uint8Array, operatorSeed: Uint8Array): Identity {
   }
 }
 
-async function readSeed(folder: string, files: FileSystem, role: Role, log: Log): Promise<Uint8Array | undefined> {
+async function readSeed(
+  folder: string,
+  files: FileSystem,
+  role: Role,
+  log: Log
+): Promise<Uint8Array | undefined> {
   const path = join(folder, role)
   if ((await files.stat(path)) === undefined) return undefined
   await keepPrivate(path, log)
   const bytes = await files.read(path)
   const hex = fileForm.exec(new TextDecoder().decode(bytes.subarray(0, keyBytesMax)))?.[1]
   if (hex === undefined || bytes.length > keyBytesMax) {
-    throw new MalformedRecordError('key file', `${path}. Restore it from a backup; a new key would be a new node`)
+    throw new MalformedRecordError(
+      'key file',
+      `${path}. Restore it from a backup; a new key would be a new node`
+    )
   }
   return fromHex(hex)
 }

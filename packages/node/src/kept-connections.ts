@@ -94,7 +94,10 @@ export class KeptConnections {
         // A peer that takes the call and hangs up must not make a loop without a pause.
         await this.#rest(kept, defaults.redialMs)
       } catch (err) {
-        this.#components.log.debug('dialling a kept peer failed', { peer: String(target), reason: String(err) })
+        this.#components.log.debug('dialling a kept peer failed', {
+          peer: String(target),
+          reason: String(err)
+        })
         // Between half and all of the delay, so that members cut off together do not return in step.
         await this.#components.clock.sleep(delayMs * (0.5 + this.#components.random.unit() / 2), { signal })
         delayMs = Math.min(delayMs * 2, defaults.redialMsMax)

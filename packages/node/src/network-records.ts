@@ -17,7 +17,10 @@ export async function openNetworkRecords(path: string, log: Log): Promise<Networ
   try {
     await store.open()
   } catch (err) {
-    log.warn('what was known of other nodes could not be read and is begun anew', { path, reason: String(err) })
+    log.warn('what was known of other nodes could not be read and is begun anew', {
+      path,
+      reason: String(err)
+    })
     await rm(path, { recursive: true, force: true })
     store = new LevelDatastore(path)
     await store.open()

@@ -24,8 +24,8 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { yamux } from '@libp2p/yamux'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import { KeptConnections } from './kept-connections.ts'
@@ -82,7 +82,8 @@ export class Network implements AsyncDisposable {
     this.#kept = new KeptConnections({
       connected: (peer) => this.isConnected(peer),
       anyConnected: () => libp2p.getConnections().length > 0,
-      dial: (target, options) => this.#dial(typeof target === 'string' ? peerIdFromString(target) : target, options),
+      dial: (target, options) =>
+        this.#dial(typeof target === 'string' ? peerIdFromString(target) : target, options),
       bootstrap: (init.bootstrap ?? []).map(dialable),
       clock: init.clock,
       random: init.random,
@@ -99,7 +100,10 @@ export class Network implements AsyncDisposable {
       start: false,
       privateKey,
       nodeInfo: { name: 'commonhold', version: '0.1.0', userAgent: 'commonhold/0.1.0' },
-      addresses: { listen: [...init.listen], ...(init.announce === undefined ? {} : { announce: [...init.announce] }) },
+      addresses: {
+        listen: [...init.listen],
+        ...(init.announce === undefined ? {} : { announce: [...init.announce] })
+      },
       ...(init.datastore === undefined ? {} : { datastore: init.datastore }),
       // libp2p forgets addresses after an hour: a laptop that slept over night would know nobody.
       peerStore: { maxAddressAge: defaults.addressAgeMsMax, maxPeerAge: defaults.addressAgeMsMax },

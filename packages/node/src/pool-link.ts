@@ -1,7 +1,13 @@
 // Our stream to one member and the requests under way on it, matched to their answers by id.
 
-import { type AbortOptions, BusyError, MalformedRecordError, type NodeId, TooLargeError } from '@commonhold/core'
-import { UnreachableError } from '@commonhold/core'
+import {
+  type AbortOptions,
+  BusyError,
+  MalformedRecordError,
+  type NodeId,
+  TooLargeError,
+  UnreachableError
+} from '@commonhold/core'
 import type { Stream } from '@libp2p/interface'
 import { encodeFrame, type Frame, FrameStream } from './frame-stream.ts'
 import { defaults } from './options.ts'
@@ -53,7 +59,8 @@ export class PoolLink {
     const onAbort = (): void => reject(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      while (this.#frames.open && !this.#frames.ready && signal?.aborted !== true) await this.#frames.writable()
+      while (this.#frames.open && !this.#frames.ready && signal?.aborted !== true)
+        await this.#frames.writable()
       signal?.throwIfAborted()
       this.#frames.send(encodeFrame(poolWire.request, id, message))
       return await promise

@@ -3,8 +3,15 @@
 // requests; every queue on it is bounded, at a member's as at a stranger's.
 // Normative text: docs/protocol/pool.md.
 
-import { type AbortOptions, BusyError, type Clock, InvalidInputError, type Log, type NodeId } from '@commonhold/core'
-import { UnreachableError } from '@commonhold/core'
+import {
+  type AbortOptions,
+  BusyError,
+  type Clock,
+  InvalidInputError,
+  type Log,
+  type NodeId,
+  UnreachableError
+} from '@commonhold/core'
 import type { Message } from '@libp2p/gossipsub'
 import type { Stream } from '@libp2p/interface'
 import { abortable } from './exchange/abortable.ts'
@@ -82,7 +89,9 @@ export class Libp2pPoolNetwork implements AsyncDisposable {
 
   async request(to: NodeId, message: Uint8Array, options?: AbortOptions): Promise<Uint8Array> {
     if (message.length > defaults.poolMessageBytesMax) {
-      throw new InvalidInputError(`A message has at most ${defaults.poolMessageBytesMax} bytes, not ${message.length}.`)
+      throw new InvalidInputError(
+        `A message has at most ${defaults.poolMessageBytesMax} bytes, not ${message.length}.`
+      )
     }
     const timeout = new AbortController()
     const signals = options?.signal === undefined ? [timeout.signal] : [timeout.signal, options.signal]
@@ -110,12 +119,14 @@ export class Libp2pPoolNetwork implements AsyncDisposable {
         isMember() ? defaults.poolMessageBytesMax : defaults.poolMessageFromStrangerBytesMax,
       queuedBytesMax: 2 * defaults.poolMessageBytesMax,
       onFrame: (frame) => {
-        if (frame.type !== poolWire.request) throw new InvalidInputError(`no pool request: type ${frame.type}`)
+        if (frame.type !== poolWire.request)
+          throw new InvalidInputError(`no pool request: type ${frame.type}`)
         this.#serve(peer, frames, frame)
       },
       onClose: (error) => {
         this.#served.delete(frames)
-        if (error !== undefined) this.#components.log.debug('pool stream ended', { peer, reason: error.message })
+        if (error !== undefined)
+          this.#components.log.debug('pool stream ended', { peer, reason: error.message })
       }
     })
     this.#served.add(frames)

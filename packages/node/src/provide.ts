@@ -89,7 +89,11 @@ export class Providing implements AsyncDisposable {
   }
 
   #work(): void {
-    while (this.#started && this.#waiting.size > this.#workers.size && this.#workers.size < defaults.provideConcurrency) {
+    while (
+      this.#started &&
+      this.#waiting.size > this.#workers.size &&
+      this.#workers.size < defaults.provideConcurrency
+    ) {
       const worker = this.#announceAll().finally(() => {
         this.#workers.delete(worker)
         const idle = this.#idle

@@ -125,7 +125,8 @@ export class Retrieval {
   #judge(source: Source, root: CID, err: unknown, options: RetrieveOptions): void {
     if (err instanceof MalformedRecordError) throw err
     if (err instanceof ConflictError && options.repair === true) throw err
-    if (err instanceof CorruptBlockError) this.#distrusted.set(source.node, this.#components.clock.monotonicMs())
+    if (err instanceof CorruptBlockError)
+      this.#distrusted.set(source.node, this.#components.clock.monotonicMs())
     this.#components.log.debug('a source was given up', {
       root: root.toString(),
       source: source.node,
@@ -164,7 +165,9 @@ function whyNobody(root: CID, failures: readonly unknown[]): Error {
     })
   }
   return new NotFoundError(
-    failures.length === 0 ? `${subject}: nobody says to have it.` : `${subject}: all ${failures.length} asked say no.`
+    failures.length === 0
+      ? `${subject}: nobody says to have it.`
+      : `${subject}: all ${failures.length} asked say no.`
   )
 }
 

@@ -30,7 +30,9 @@ export class Sources {
   failed(source: Source, error: unknown, progressed: boolean): void {
     source.fruitless = progressed ? 0 : source.fruitless + 1
     this.failures.push(error)
-    const final = [NotFoundError, DeniedError, ConflictError, CorruptBlockError].some((kind) => error instanceof kind)
+    const final = [NotFoundError, DeniedError, ConflictError, CorruptBlockError].some(
+      (kind) => error instanceof kind
+    )
     if (!final && source.fruitless < defaults.retrieveRounds) this.#again.push(source)
   }
 

@@ -42,7 +42,9 @@ async function fetchAsStranger(address: string, root: string): Promise<string> {
 }
 
 for (const providing of [true, false]) {
-  test(`a stranger among ${nodeCount} nodes, providing ${providing ? 'on' : 'off'}`, { timeout: 300_000 }, async () => {
+  test(`a stranger among ${nodeCount} nodes, providing ${providing ? 'on' : 'off'}`, {
+    timeout: 300_000
+  }, async () => {
     await using first = await startNode({ seed: 100, providing })
     await using others = new AsyncDisposableStack()
     const nodes: TestNode[] = [first]

@@ -29,7 +29,10 @@ export class MemoryObjects {
   }
 }
 
-export function serverOver(objects: MemoryObjects, others: Partial<ExchangeServerComponents> = {}): ExchangeServer {
+export function serverOver(
+  objects: MemoryObjects,
+  others: Partial<ExchangeServerComponents> = {}
+): ExchangeServer {
   return new ExchangeServer({
     blocks: objects,
     objects,
@@ -50,7 +53,8 @@ export function clientOf(
     clock,
     openStream: async (peer, protocol) => {
       const server = servers[peer]
-      if (server === undefined) throw new (await import('@commonhold/core')).UnreachableError(`${peer} is not there.`)
+      if (server === undefined)
+        throw new (await import('@commonhold/core')).UnreachableError(`${peer} is not there.`)
       const [ours, theirs] = await streamPair({ protocol })
       if (server instanceof ExchangeServer) server.accept('client', theirs)
       else server(theirs)

@@ -3,13 +3,17 @@ import { test } from 'node:test'
 import { CorruptBlockError, DeniedError, NotFoundError } from '@commonhold/core'
 import fc from 'fast-check'
 import type { ExchangeClient } from '../src/exchange/client.ts'
+import { openAccess } from '../src/exchange/server.ts'
 import { wholeFile } from '../src/file-walk.ts'
 import type { ByteRange } from '../src/object-dag.ts'
-import { openAccess } from '../src/exchange/server.ts'
 import { clientOf, MemoryObjects, serverOver } from './exchange-loopback.ts'
 import { randomBytes, rawBlock, type SampleObject, sampleObject } from './sample-objects.ts'
 
-async function readAll(client: ExchangeClient, object: SampleObject, range: ByteRange = wholeFile): Promise<Buffer> {
+async function readAll(
+  client: ExchangeClient,
+  object: SampleObject,
+  range: ByteRange = wholeFile
+): Promise<Buffer> {
   const parts: Uint8Array[] = []
   let at: number | undefined
   for await (const { piece } of client.blocks('server', object.root, range)) {
@@ -57,12 +61,18 @@ test('an object larger than the window arrives whole, with blocks of the largest
 })
 
 test('what is not here, not allowed or not public is refused with its own reason', async () => {
-  const [denied, secret, free] = [await sampleObject(10, 7), await sampleObject(10, 8), await sampleObject(10, 9)]
+  const [denied, secret, free] = [
+    await sampleObject(10, 7),
+    await sampleObject(10, 8),
+    await sampleObject(10, 9)
+  ]
   const objects = holding(denied, secret, free)
   await using server = serverOver(objects, {
     policy: {
       decide: async ({ root }) =>
-        root?.equals(denied.root) === true ? { verdict: 'deny', reasons: ['x'] } : { verdict: 'allow', reasons: [] }
+        root?.equals(denied.root) === true
+          ? { verdict: 'deny', reasons: ['x'] }
+          : { verdict: 'allow', reasons: [] }
     },
     access: { ...openAccess, mayServe: async (root) => !root.equals(secret.root) }
   })
@@ -95,7 +105,8 @@ test('a peer that sends other bytes is found out at the first wrong block', asyn
   await using client = clientOf({ server })
   let got = 0
   await assert.rejects(async () => {
-    for await (const { piece } of client.blocks('server', object.root, wholeFile)) got += piece?.bytes.length ?? 0
+    for await (const { piece } of client.blocks('server', object.root, wholeFile))
+      got += piece?.bytes.length ?? 0
   }, CorruptBlockError)
   assert.equal(got, 2000, 'nothing after the last good block was handed on')
 })

@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ConflictError, NoSpaceError, silentLog, systemClock, TooLargeError, UnreachableError } from '@commonhold/core'
+import {
+  ConflictError,
+  NoSpaceError,
+  silentLog,
+  systemClock,
+  TooLargeError,
+  UnreachableError
+} from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { blockKey } from '../src/block-store.ts'
+import { openAccess } from '../src/exchange/server.ts'
 import { ObjectFetcher } from '../src/fetch-object.ts'
 import type { CompletedObject, IntakeOptions, ObjectIntake } from '../src/object-intake.ts'
-import { openAccess } from '../src/exchange/server.ts'
 import { Retrieval } from '../src/retrieve.ts'
 import { clientOf, MemoryObjects, serverOver } from './exchange-loopback.ts'
 import { sampleObject } from './sample-objects.ts'

@@ -3,7 +3,14 @@ import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { ConflictError, InvalidInputError, type Log, MalformedRecordError, seededRandom, silentLog } from '@commonhold/core'
+import {
+  ConflictError,
+  InvalidInputError,
+  type Log,
+  MalformedRecordError,
+  seededRandom,
+  silentLog
+} from '@commonhold/core'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { nodeFileSystem } from '../src/file-system.ts'
@@ -68,7 +75,14 @@ test('exported keys move to an empty folder and nowhere else', async (t) => {
 test('a damaged export is refused: empty, cut, one letter changed, of another version', async (t) => {
   const init = await emptyFolder(t, 8)
   const text = exportKeys(await open(await emptyFolder(t, 9)))
-  const damaged = ['', 'hello', text.slice(0, -1), text.slice(0, 30), text + text, text.replace('keys:z', 'keys:q')]
+  const damaged = [
+    '',
+    'hello',
+    text.slice(0, -1),
+    text.slice(0, 30),
+    text + text,
+    text.replace('keys:z', 'keys:q')
+  ]
   for (let at = 20; at < text.length; at += 7) {
     damaged.push(text.slice(0, at) + (text[at] === 'A' ? 'B' : 'A') + text.slice(at + 1))
   }

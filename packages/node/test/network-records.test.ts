@@ -22,7 +22,10 @@ test('records survive a restart, and a damaged folder is begun anew', async (t) 
   }
   await writeFile(join(path, 'CURRENT'), 'nothing of the kind\n')
   const warnings: string[] = []
-  await using records = await openNetworkRecords(path, { ...silentLog, warn: (message) => warnings.push(message) })
+  await using records = await openNetworkRecords(path, {
+    ...silentLog,
+    warn: (message) => warnings.push(message)
+  })
   assert.equal(await records.datastore.has(key), false)
   assert.equal(warnings.length, 1)
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { BusyError, NotFoundError, UnreachableError } from '@commonhold/core'
 import { addressOf, connected, startNode, type TestNode } from './nodes.ts'
@@ -8,9 +8,17 @@ import { sampleObject } from './sample-objects.ts'
 
 const bounded = { timeout: 60_000 }
 
-async function fetched(node: TestNode, object: Awaited<ReturnType<typeof sampleObject>>, hints: string[] = []) {
+async function fetched(
+  node: TestNode,
+  object: Awaited<ReturnType<typeof sampleObject>>,
+  hints: string[] = []
+) {
   const parts: Uint8Array[] = []
-  for await (const { bytes } of node.retrieval.read(object.root, { from: 0, to: object.bytes.length }, { hints })) {
+  for await (const { bytes } of node.retrieval.read(
+    object.root,
+    { from: 0, to: object.bytes.length },
+    { hints }
+  )) {
     parts.push(bytes)
   }
   return Buffer.concat(parts)
@@ -38,11 +46,17 @@ test('requests find their answers, failures and limits have their own errors', b
     return message.toReversed()
   })
   const long = new Uint8Array(3_000_000).fill(7)
-  const answers = await Promise.all([b.pool.request(a.id, Uint8Array.of(1, 2, 3)), b.pool.request(a.id, long)])
+  const answers = await Promise.all([
+    b.pool.request(a.id, Uint8Array.of(1, 2, 3)),
+    b.pool.request(a.id, long)
+  ])
   assert.deepEqual(answers[0], Uint8Array.of(3, 2, 1))
   assert.equal(answers[1].length, long.length)
   await assert.rejects(b.pool.request(a.id, new Uint8Array(0)), UnreachableError)
-  await assert.rejects(b.pool.request('12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq', long), UnreachableError)
+  await assert.rejects(
+    b.pool.request('12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq', long),
+    UnreachableError
+  )
   const held: (() => void)[] = []
   a.pool.handle((_, message) => new Promise((resolve) => held.push(() => resolve(message))))
   const waiting = Array.from({ length: 16 }, () => b.pool.request(a.id, Uint8Array.of(9)))
@@ -74,7 +88,9 @@ test('a member that comes back on another connection is found again by itself', 
   await b.network.addAddresses(a.id, a.network.addresses())
   await b.network.keepConnected([a.id])
   await Promise.all([connected(b, a), connected(a, b)])
-  const gone = new Promise<void>((resolve) => b.network.onPeer((_, isConnected) => (isConnected ? undefined : resolve())))
+  const gone = new Promise<void>((resolve) =>
+    b.network.onPeer((_, isConnected) => (isConnected ? undefined : resolve()))
+  )
   await a.network.libp2p.hangUp(b.network.libp2p.peerId)
   await gone
   await connected(b, a)
@@ -86,7 +102,8 @@ test('a stranger finds an object by the DHT alone, and not when nobody provides'
     const bootstrap = [addressOf(first)]
     await using others = new AsyncDisposableStack()
     const nodes = [first]
-    for (let i = 1; i < 8; i++) nodes.push(others.use(await startNode({ seed: 20 + i, bootstrap, providing })))
+    for (let i = 1; i < 8; i++)
+      nodes.push(others.use(await startNode({ seed: 20 + i, bootstrap, providing })))
     for (const node of nodes.slice(1)) await connected(node, first)
     const object = await sampleObject(50_000, 20)
     const holder = nodes[5]

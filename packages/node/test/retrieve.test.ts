@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Clock, MalformedRecordError, NotFoundError, silentLog, systemClock, UnreachableError, VirtualClock } from '@commonhold/core'
+import {
+  type Clock,
+  MalformedRecordError,
+  NotFoundError,
+  silentLog,
+  systemClock,
+  UnreachableError,
+  VirtualClock
+} from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import type { Discovery } from '../src/discover.ts'
 import { ExchangeServer } from '../src/exchange/server.ts'
@@ -36,10 +44,16 @@ function holding(object: SampleObject): MemoryObjects {
 }
 
 /** Serves honestly until the `count`-th block, then does `otherwise`. */
-function serverUntil(object: SampleObject, count: number, otherwise: () => Promise<Uint8Array | undefined>): ExchangeServer {
+function serverUntil(
+  object: SampleObject,
+  count: number,
+  otherwise: () => Promise<Uint8Array | undefined>
+): ExchangeServer {
   const objects = holding(object)
   let served = 0
-  return serverOver(objects, { blocks: { get: (cid) => (++served > count ? otherwise() : objects.get(cid)) } })
+  return serverOver(objects, {
+    blocks: { get: (cid) => (++served > count ? otherwise() : objects.get(cid)) }
+  })
 }
 
 const never = (): Promise<Uint8Array> => new Promise(() => {})
@@ -64,7 +78,10 @@ test('a liar in the middle of an object is replaced and asked last from then on'
 test('a source that stops sending is replaced within its budget, at the exact byte', async () => {
   const object = await sampleObject(20_000, 2, { leafBytes: 1000 })
   const clock = new VirtualClock()
-  const retrieval = retrievalOver({ silent: serverUntil(object, 12, never), honest: serverOver(holding(object)) }, clock)
+  const retrieval = retrievalOver(
+    { silent: serverUntil(object, 12, never), honest: serverOver(holding(object)) },
+    clock
+  )
   const reading = read(retrieval, object.root, { hints: ['silent', 'honest'] })
   let done = false
   const finished = reading.finally(() => {
@@ -97,7 +114,11 @@ test('holders that the DHT names are asked after the hinted ones', async () => {
       yield* ['empty', 'far']
     }
   }
-  const servers = { empty: serverOver(new MemoryObjects()), far: serverOver(holding(object)), near: serverOver(holding(object)) }
+  const servers = {
+    empty: serverOver(new MemoryObjects()),
+    far: serverOver(holding(object)),
+    near: serverOver(holding(object))
+  }
   const retrieval = retrievalOver(servers, systemClock, discovery)
   assert.ok((await read(retrieval, object.root, { hints: ['near'] })).equals(object.bytes))
   assert.deepEqual(asked, [])
@@ -140,7 +161,9 @@ test('the size costs one block, and a small object does not travel twice', async
   const retrieval = retrievalOver({ counting })
   assert.deepEqual(await retrieval.stat(small.root, { hints: ['counting'] }), { size: 900 })
   const range = { from: 100, to: 200 }
-  assert.ok((await read(retrieval, small.root, { hints: ['counting'] }, range)).equals(small.bytes.subarray(100, 200)))
+  assert.ok(
+    (await read(retrieval, small.root, { hints: ['counting'] }, range)).equals(small.bytes.subarray(100, 200))
+  )
   assert.equal(served, 1)
 })
 

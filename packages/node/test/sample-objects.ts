@@ -1,5 +1,6 @@
 // Objects for tests, made by the same importer that ingest uses, or by hand where they must be wrong.
 
+import { createHash } from 'node:crypto'
 import { seededRandom } from '@commonhold/core'
 import { encode, prepare } from '@ipld/dag-pb'
 import { UnixFS } from 'ipfs-unixfs'
@@ -9,7 +10,6 @@ import { balanced } from 'ipfs-unixfs-importer/layout'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { create } from 'multiformats/hashes/digest'
-import { createHash } from 'node:crypto'
 
 export interface SampleObject {
   readonly root: CID

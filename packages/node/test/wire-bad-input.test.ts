@@ -46,7 +46,9 @@ const badInputs: readonly BadInput[] = [
   { kind: 'garbage', bytesFor: () => seededRandom(5).bytes(5000), ends: true }
 ]
 
-async function serving(t: { after(end: () => Promise<void>): void }): Promise<{ server: TestNode; peer: TestNode }> {
+async function serving(t: {
+  after(end: () => Promise<void>): void
+}): Promise<{ server: TestNode; peer: TestNode }> {
   const server = await startNode({ seed: 1, isMember: () => false })
   const peer = await startNode({ seed: 2 })
   t.after(async () => {
@@ -60,7 +62,9 @@ async function serving(t: { after(end: () => Promise<void>): void }): Promise<{ 
 }
 
 const ended = (stream: Stream): Promise<void> =>
-  stream.status === 'open' ? new Promise((resolve) => stream.addEventListener('close', () => resolve())) : Promise.resolve()
+  stream.status === 'open'
+    ? new Promise((resolve) => stream.addEventListener('close', () => resolve()))
+    : Promise.resolve()
 
 /** The same peer is served as if nothing had been. */
 async function stillServes({ server, peer }: { server: TestNode; peer: TestNode }): Promise<void> {

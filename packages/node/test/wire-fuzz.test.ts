@@ -5,8 +5,8 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { fromHex, MalformedRecordError, seededRandom } from '@commonhold/core'
-import { wholeFile } from '../src/file-walk.ts'
 import { decodeAnswer, decodeQuestion } from '../src/exchange/wire.ts'
+import { wholeFile } from '../src/file-walk.ts'
 import { encodeFrame, FrameDecoder } from '../src/frame-stream.ts'
 import { clientOf } from './exchange-loopback.ts'
 import { sampleObject } from './sample-objects.ts'
@@ -106,12 +106,18 @@ test(`whatever a server sends, a client hands on right bytes or an error (seed $
       for await (const { piece } of client.blocks('server', object.root, wholeFile)) {
         if (piece !== undefined) got.push(piece.bytes)
       }
-      assert.ok(Buffer.concat(got).equals(object.bytes), `run ${run} of seed ${seed}: other bytes, and no error`)
+      assert.ok(
+        Buffer.concat(got).equals(object.bytes),
+        `run ${run} of seed ${seed}: other bytes, and no error`
+      )
       right += 1
     } catch (err) {
       if (err instanceof assert.AssertionError) throw err
       const bytes = Buffer.concat(got)
-      assert.ok(bytes.equals(object.bytes.subarray(0, bytes.length)), `run ${run} of seed ${seed}: wrong bytes`)
+      assert.ok(
+        bytes.equals(object.bytes.subarray(0, bytes.length)),
+        `run ${run} of seed ${seed}: wrong bytes`
+      )
       failed += 1
     }
     await client[Symbol.asyncDispose]()

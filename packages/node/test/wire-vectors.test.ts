@@ -5,7 +5,13 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { fromHex, toHex } from '@commonhold/core'
 import { CID } from 'multiformats/cid'
-import { decodeAnswer, decodeQuestion, encodeAnswer, encodeBlockPart, encodeQuestion } from '../src/exchange/wire.ts'
+import {
+  decodeAnswer,
+  decodeQuestion,
+  encodeAnswer,
+  encodeBlockPart,
+  encodeQuestion
+} from '../src/exchange/wire.ts'
 import { encodeFrame, FrameDecoder } from '../src/frame-stream.ts'
 import { poolRefusals, poolWire } from '../src/pool-network.ts'
 
@@ -30,10 +36,14 @@ function onlyFrame(hex: string) {
 /** The message as the JSON writes it: CIDs as text, bytes as hex. */
 function plain(message: object): unknown {
   return JSON.parse(
-    JSON.stringify(message, (_, value) => {
-      if (value instanceof Uint8Array) return toHex(value)
-      return value
-    }, 0)
+    JSON.stringify(
+      message,
+      (_, value) => {
+        if (value instanceof Uint8Array) return toHex(value)
+        return value
+      },
+      0
+    )
   )
 }
 
@@ -54,7 +64,10 @@ test('exchange vectors', async () => {
         const decoded = decodeQuestion(frame)
         assert.ok(decoded.kind === 'have')
         assert.deepEqual(decoded.roots.map(String), message['roots'], what)
-        encoded = encodeQuestion(id, { kind: 'have', roots: (message['roots'] as string[]).map((root) => CID.parse(root)) }).subarray()
+        encoded = encodeQuestion(id, {
+          kind: 'have',
+          roots: (message['roots'] as string[]).map((root) => CID.parse(root))
+        }).subarray()
         break
       }
       case 'credit':

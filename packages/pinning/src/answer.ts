@@ -4,7 +4,13 @@
 
 import type { NodeId } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
-import { type ChallengeAnswer, challengeRequest, type PathAnswer, type ProofAnswer, pathRequest } from './challenge.ts'
+import {
+  type ChallengeAnswer,
+  challengeRequest,
+  type PathAnswer,
+  type ProofAnswer,
+  pathRequest
+} from './challenge.ts'
 import type { Holds } from './holds.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import { Pace } from './pace.ts'
@@ -70,7 +76,8 @@ export class Answers {
     const subject = wish?.digest === undefined ? { root } : { root, digest: wish.digest }
     if ((await components.policy.decide(subject)).verdict === 'deny') return { kind: 'declined' }
     if (!(await components.objects.has(root))) return { kind: 'absent' }
-    if (this.#running >= options.answerConcurrency || !this.#pace.take(wish?.size ?? 0)) return { kind: 'busy' }
+    if (this.#running >= options.answerConcurrency || !this.#pace.take(wish?.size ?? 0))
+      return { kind: 'busy' }
     this.#running++
     try {
       // The promise first, then the reading: between them nothing may drop what the answer speaks of.

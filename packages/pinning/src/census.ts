@@ -99,7 +99,11 @@ export class Census {
     }
   }
 
-  #stateOf(row: CensusTables['copy'], words: readonly CensusTables['proof_word'][], nowMs: number): CopyState {
+  #stateOf(
+    row: CensusTables['copy'],
+    words: readonly CensusTables['proof_word'][],
+    nowMs: number
+  ): CopyState {
     if (row.declined_ms !== null) return { kind: 'declined' }
     if (row.corrupt_ms !== null) return { kind: 'corrupt', forMs: nowMs - row.corrupt_ms }
     const { proofAgeMsMax } = this.#parts.options
@@ -220,7 +224,8 @@ export class Census {
       .distinct()
       .where('keeper', '=', keeper)
       .execute()
-    for (const { hash_group } of rows) if (!groups.has(hash_group)) await this.noteGroup(keeper, hash_group, [])
+    for (const { hash_group } of rows)
+      if (!groups.has(hash_group)) await this.noteGroup(keeper, hash_group, [])
   }
 
   /** It said so itself: no copy there (any more). */
@@ -394,7 +399,11 @@ export class Census {
       return
     }
     this.#suspects.delete(key)
-    await database.deleteFrom('suspect').where('keeper', '=', keeper).where('hash_group', '=', group).execute()
+    await database
+      .deleteFrom('suspect')
+      .where('keeper', '=', keeper)
+      .where('hash_group', '=', group)
+      .execute()
     this.#tell(undefined)
   }
 
@@ -417,7 +426,12 @@ export class Census {
     const key = rootKey(root)
     return {
       set: async (change) => {
-        await database.updateTable('copy').set(change).where('root', '=', key).where('keeper', '=', keeper).execute()
+        await database
+          .updateTable('copy')
+          .set(change)
+          .where('root', '=', key)
+          .where('keeper', '=', keeper)
+          .execute()
       }
     }
   }

@@ -8,7 +8,10 @@ import type { RequestType } from './dialogue.ts'
 import { bytesField, hashField, rootField, seqField } from './fields.ts'
 import { nonceBytes } from './proof.ts'
 
-const nonceField: z.ZodType<Uint8Array> = bytesField(nonceBytes).refine((b) => b.length === nonceBytes, 'not 32 bytes')
+const nonceField: z.ZodType<Uint8Array> = bytesField(nonceBytes).refine(
+  (b) => b.length === nonceBytes,
+  'not 32 bytes'
+)
 
 /** Bound of the format; how many we ask at once is `proofObjectsMax`. */
 const objectsMax = 256

@@ -100,13 +100,17 @@ export class Collector {
         if (sinceMs !== undefined) await this.#forget(key)
       } else if (sinceMs === undefined) {
         noted++
-        await components.database.insertInto('unwanted').values({ root: key, since_ms: time.nowMs() }).execute()
+        await components.database
+          .insertInto('unwanted')
+          .values({ root: key, since_ms: time.nowMs() })
+          .execute()
       } else if (time.nowMs() - sinceMs >= limits.collectGraceMs) {
         ripe.push(root)
       }
     }
     // Notes about objects that are gone.
-    for (const hex of since.keys()) await this.#forget(rootKey(rootOfKey(new Uint8Array(Buffer.from(hex, 'hex')))))
+    for (const hex of since.keys())
+      await this.#forget(rootKey(rootOfKey(new Uint8Array(Buffer.from(hex, 'hex')))))
     return { ripe, noted }
   }
 

@@ -22,7 +22,10 @@ export class Observer {
   #ranking: Ranking | undefined
   #full = false
 
-  constructor(parts: KeepingParts, stations: { census: Census; presence: Presence; reports: Reports; holds: Holds }) {
+  constructor(
+    parts: KeepingParts,
+    stations: { census: Census; presence: Presence; reports: Reports; holds: Holds }
+  ) {
     this.#parts = parts
     this.#census = stations.census
     this.#presence = stations.presence
@@ -85,7 +88,9 @@ export class Observer {
       awayMs: this.#presence.awayMs(member.node),
       full:
         member.capacityBytes === 0 ||
-        (member.node === components.keys.nodeId ? selfFull : this.#presence.standing(member.node)?.full === true),
+        (member.node === components.keys.nodeId
+          ? selfFull
+          : this.#presence.standing(member.node)?.full === true),
       declines: unwilling.has(member.node),
       memberForMs: this.#census.memberForMs(member.node)
     }))
@@ -107,4 +112,3 @@ export class Observer {
     }
   }
 }
-

@@ -157,11 +157,13 @@ export class Offers {
     this.#active.add(all)
     void all.finally(() => this.#active.delete(all))
     const { clock } = this.#parts.components
-    await within(clock, this.#parts.options.ackWaitMs, () => answered.promise, options).catch((err: unknown) => {
-      options?.signal?.throwIfAborted()
-      // Time is up: what was promised until now is the answer.
-      if (!(err instanceof Error && err.name === 'UnreachableError')) throw err
-    })
+    await within(clock, this.#parts.options.ackWaitMs, () => answered.promise, options).catch(
+      (err: unknown) => {
+        options?.signal?.throwIfAborted()
+        // Time is up: what was promised until now is the answer.
+        if (!(err instanceof Error && err.name === 'UnreachableError')) throw err
+      }
+    )
     return new Set(promised)
   }
 
@@ -182,7 +184,8 @@ export class Offers {
       if (answer.kind !== 'receipt') return undefined
       return await this.#file(keeper, answer.receipt, root, written)
     } catch (err) {
-      if (!this.#stop.signal.aborted) components.log.info('an offer came to nothing', { keeper, root: root.toString(), err })
+      if (!this.#stop.signal.aborted)
+        components.log.info('an offer came to nothing', { keeper, root: root.toString(), err })
       return undefined
     }
   }
@@ -199,7 +202,8 @@ export class Offers {
       body.root.equals(root) &&
       sameBytes(body.journal, written.journal) &&
       body.seq === written.seq
-    if (operator === undefined || !fits) throw new MalformedRecordError('receipt', 'it is not about what was offered')
+    if (operator === undefined || !fits)
+      throw new MalformedRecordError('receipt', 'it is not about what was offered')
     await this.#census.noteKeeper(keeper, body.storeEpoch)
     await this.#census.noteClaim(root, keeper)
     return operator
@@ -211,7 +215,8 @@ export class Offers {
     if (self === undefined || self.capacityBytes === 0) return { kind: 'full' }
     const batch = openSealed(offer.batch, roster.k)
     const change = batch.changes.find((candidate) => rootOf(candidate).equals(offer.root))
-    if (change?.kind !== 'pin') throw new InvalidInputError('The offered batch does not wish for this object.')
+    if (change?.kind !== 'pin')
+      throw new InvalidInputError('The offered batch does not wish for this object.')
     const { root, size, digest } = change.wish
     const subject = digest === undefined ? { root } : { root, digest }
     if ((await components.policy.decide(subject)).verdict !== 'allow') return { kind: 'declined' }

@@ -21,7 +21,10 @@ export class Pace {
   /** Whether work of `bytes` may begin now; then it is charged. */
   take(bytes: number): boolean {
     const nowMs = this.#clock.monotonicMs()
-    this.#credit = Math.min(this.#creditMax, this.#credit + ((nowMs - this.#atMs) / 1000) * this.#bytesPerSecond)
+    this.#credit = Math.min(
+      this.#creditMax,
+      this.#credit + ((nowMs - this.#atMs) / 1000) * this.#bytesPerSecond
+    )
     this.#atMs = nowMs
     if (this.#credit <= 0) return false
     this.#credit -= bytes

@@ -141,7 +141,9 @@ export function keepersFor(
 ): { readonly copies: number; readonly keepers: readonly NodeId[] } {
   const bounds = boundsFor(situation.copiesMin, situation.ranking)
   const counts = tally(situation.copies, bounds, options)
-  const able = situation.ranking.filter((member) => member.awayMs === 0 && isAvailable(member, situation, counts))
+  const able = situation.ranking.filter(
+    (member) => member.awayMs === 0 && isAvailable(member, situation, counts)
+  )
   const placedHere = able.slice(0, bounds.copiesTarget).some((member) => member.node === situation.self.node)
   return {
     copies: bounds.copiesTarget - (placedHere ? 1 : 0),

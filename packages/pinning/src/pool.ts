@@ -22,9 +22,9 @@ import type { PinningComponents } from './components.ts'
 import { slept } from './deadline.ts'
 import type { FoundOptions, PoolPolicy } from './genesis.ts'
 import { Holds } from './holds.ts'
+import type { Change } from './journal-records.ts'
 import { Keeping } from './keep.ts'
 import { type KeepingOptions, keepingDefaults } from './keeping-options.ts'
-import type { Change } from './journal-records.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Member, Operator } from './member.ts'
 import { Observer } from './observe.ts'
@@ -91,7 +91,12 @@ export class Pool implements AsyncDisposable {
   #announcing: Promise<unknown> | undefined
   #state: 'constructed' | 'running' | 'stopped' = 'constructed'
 
-  private constructor(components: PinningComponents, commons: Commons, time: OwnTime, options: KeepingOptions) {
+  private constructor(
+    components: PinningComponents,
+    commons: Commons,
+    time: OwnTime,
+    options: KeepingOptions
+  ) {
     this.#components = components
     this.#commons = commons
     this.#options = options
@@ -107,12 +112,20 @@ export class Pool implements AsyncDisposable {
     this.#receipts = new ProofReceipts(parts, this.#census)
     this.#prover = new Prover(parts, this.#census, this.#presence, this.#receipts)
     this.#repairs = new Repairs(parts, this.#census, this.#presence, this.#reports)
-    const known = { census: this.#census, presence: this.#presence, reports: this.#reports, holds: this.#holds }
+    const known = {
+      census: this.#census,
+      presence: this.#presence,
+      reports: this.#reports,
+      holds: this.#holds
+    }
     this.#observer = new Observer(parts, known)
     this.#offers = new Offers(
       parts,
       { ...known, repairs: this.#repairs },
-      { accept: (delivery, abort) => commons.journals.accept(delivery, abort), isFull: () => this.#observer.isFull() }
+      {
+        accept: (delivery, abort) => commons.journals.accept(delivery, abort),
+        isFull: () => this.#observer.isFull()
+      }
     )
     this.#releases = new Releases(parts, this.#holds, this.#prover, this.#reports)
     this.#keeping = new Keeping(parts, {
@@ -159,7 +172,11 @@ export class Pool implements AsyncDisposable {
     return commons === undefined ? undefined : await Pool.#assemble(components, commons, options)
   }
 
-  static async #assemble(components: PinningComponents, commons: Commons, options?: PoolOptions): Promise<Pool> {
+  static async #assemble(
+    components: PinningComponents,
+    commons: Commons,
+    options?: PoolOptions
+  ): Promise<Pool> {
     const time = await OwnTime.open(components.clock, components.database)
     return new Pool(components, commons, time, { ...keepingDefaults, ...options?.keeping })
   }
@@ -239,18 +256,25 @@ export class Pool implements AsyncDisposable {
     const existed = await this.#wants(operator, wish.root)
     const here = await this.#locks.run(wish.root, async () => {
       const has = await components.objects.has(wish.root)
-      if (has && (await this.#reports.noted(wish.root)) === undefined) await this.#reports.noteHeld(wish.root, 'upload')
+      if (has && (await this.#reports.noted(wish.root)) === undefined)
+        await this.#reports.noteHeld(wish.root, 'upload')
       return has
     })
     const written = await this.#append({ kind: 'pin', wish }, options)
     const situation = await this.#observer.situation(wish)
     const { copies, keepers } = keepersFor(situation, this.#options)
-    const holding = new Set(situation.copies.filter((copy) => copy.state.kind === 'proven').map((copy) => copy.node))
+    const holding = new Set(
+      situation.copies.filter((copy) => copy.state.kind === 'proven').map((copy) => copy.node)
+    )
     const enough = this.#options.ackCopies - (here ? 1 : 0)
     const promised = await this.#offers.offer(
       wish,
       written,
-      { copies: Math.max(0, copies - holding.size), keepers: keepers.filter((keeper) => !holding.has(keeper)), enough: enough - holding.size },
+      {
+        copies: Math.max(0, copies - holding.size),
+        keepers: keepers.filter((keeper) => !holding.has(keeper)),
+        enough: enough - holding.size
+      },
       options
     )
     const copiesPromised = promised.size + holding.size + (here ? 1 : 0)
@@ -308,7 +332,13 @@ export class Pool implements AsyncDisposable {
       ])
       .groupBy(['standing.health', 'standing.copies_live', 'standing.reasons'])
       .execute()
-    const byHealth: Record<Health, number> = { healthy: 0, degraded: 0, 'at risk': 0, unreachable: 0, lost: 0 }
+    const byHealth: Record<Health, number> = {
+      healthy: 0,
+      degraded: 0,
+      'at risk': 0,
+      unreachable: 0,
+      lost: 0
+    }
     const copies: Record<number, number> = {}
     const byReason = new Map<Reason, number>()
     let seen = 0
@@ -434,7 +464,13 @@ export class Pool implements AsyncDisposable {
   /** Who can be asked for the bytes, best first, without any lookup; never this node. */
   async holdersOf(root: CID): Promise<readonly NodeId[]> {
     const copies = await this.#census.copiesOf(root)
-    const worth: Record<Copy['state']['kind'], number> = { own: 9, proven: 0, claimed: 1, corrupt: 9, declined: 9 }
+    const worth: Record<Copy['state']['kind'], number> = {
+      own: 9,
+      proven: 0,
+      claimed: 1,
+      corrupt: 9,
+      declined: 9
+    }
     const known = copies
       .filter((copy) => worth[copy.state.kind] < 9)
       .sort((a, b) => Math.sign(a.awayMs) - Math.sign(b.awayMs) || worth[a.state.kind] - worth[b.state.kind])
@@ -478,7 +514,11 @@ export class Pool implements AsyncDisposable {
   /** The next plan made for this object, or a tick. */
   #nextChange(root: CID, options?: AbortOptions): Promise<unknown> {
     const done = new AbortController()
-    const signals = [done.signal, this.#stop.signal, ...(options?.signal === undefined ? [] : [options.signal])]
+    const signals = [
+      done.signal,
+      this.#stop.signal,
+      ...(options?.signal === undefined ? [] : [options.signal])
+    ]
     return slept(this.#components.clock, this.#options.tickMs / 5, AbortSignal.any(signals)).then(() => root)
   }
 
@@ -518,7 +558,8 @@ export class Pool implements AsyncDisposable {
 
   #operator(): OperatorId {
     const { operator } = this.#commons
-    if (operator === undefined) throw new UnauthorizedError('This node is no member of the pool any more; join it again.')
+    if (operator === undefined)
+      throw new UnauthorizedError('This node is no member of the pool any more; join it again.')
     return operator
   }
 
@@ -566,10 +607,12 @@ export class Pool implements AsyncDisposable {
 
   #announceSoon(): void {
     if (this.#state !== 'running' || this.#announcing !== undefined) return
-    this.#announcing = slept(this.#components.clock, this.#options.reportDelayMs, this.#stop.signal).then((on) => {
-      this.#announcing = undefined
-      if (on) this.#presence.greetAll()
-    })
+    this.#announcing = slept(this.#components.clock, this.#options.reportDelayMs, this.#stop.signal).then(
+      (on) => {
+        this.#announcing = undefined
+        if (on) this.#presence.greetAll()
+      }
+    )
   }
 
   async #damaged(root: CID): Promise<void> {
@@ -621,7 +664,12 @@ function holderOf(copy: Copy): Holder {
     case 'own':
       return { node, operator, state: 'live' }
     case 'proven':
-      return { node, operator, state: copy.awayMs === 0 ? 'live' : 'unreachable', lastProofAgeMs: state.ageMs }
+      return {
+        node,
+        operator,
+        state: copy.awayMs === 0 ? 'live' : 'unreachable',
+        lastProofAgeMs: state.ageMs
+      }
     case 'claimed':
       return { node, operator, state: copy.awayMs === 0 ? 'claimed' : 'unreachable' }
     case 'corrupt':

@@ -254,4 +254,3 @@ export class Presence {
     for (const listener of this.#listeners) what(listener)
   }
 }
-

@@ -38,7 +38,12 @@ export class ProofReceipts {
   /** Wall time keeps a lost index from using a seq twice, which others would take for known. */
   async open(): Promise<void> {
     const { database, clock } = this.#parts.components
-    const row = await database.selectFrom('proof_receipt').select('seq').orderBy('seq', 'desc').limit(1).executeTakeFirst()
+    const row = await database
+      .selectFrom('proof_receipt')
+      .select('seq')
+      .orderBy('seq', 'desc')
+      .limit(1)
+      .executeTakeFirst()
     this.#seq = row?.seq ?? Math.floor(clock.wallMs())
     this.#written = row?.seq ?? 0
   }

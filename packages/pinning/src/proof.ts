@@ -26,7 +26,10 @@ export interface ProofSubject {
  * from everything the proof is about: nothing can be computed before the nonce is known, and the nonce
  * is no mere prefix whose hash state could be kept instead of the bytes.
  */
-export async function proofDigest(subject: ProofSubject, blocks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+export async function proofDigest(
+  subject: ProofSubject,
+  blocks: AsyncIterable<Uint8Array>
+): Promise<Uint8Array> {
   const key = createHmac('sha256', subject.nonce)
     .update('commonhold/proof/v1\0')
     .update(subject.pool)
@@ -49,7 +52,11 @@ interface Link {
  * below it, so that each byte of the object is about equally likely to be asked for.
  * @param blocks depth first, from the root
  */
-export async function pathTo(nonce: Uint8Array, root: CID, blocks: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+export async function pathTo(
+  nonce: Uint8Array,
+  root: CID,
+  blocks: AsyncIterable<Uint8Array>
+): Promise<Uint8Array[]> {
   const path: Uint8Array[] = []
   /** Subtrees still to come, the next on top; `wanted` ones are on the path. */
   const ahead: { cid: CID; wanted: boolean }[] = [{ cid: root, wanted: true }]
@@ -73,7 +80,8 @@ export function verifyPath(nonce: Uint8Array, root: CID, path: readonly Uint8Arr
   let expected = root
   for (const [depth, block] of path.entries()) {
     const digest = new Uint8Array(createHash('sha256').update(block).digest())
-    if (expected.multihash.digest.length !== digestBytes || !sameBytes(digest, expected.multihash.digest)) return false
+    if (expected.multihash.digest.length !== digestBytes || !sameBytes(digest, expected.multihash.digest))
+      return false
     const links = linksOf(expected, block)
     const picked = links[pick(nonce, depth, links)]
     if (picked === undefined) return depth === path.length - 1

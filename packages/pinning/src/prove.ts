@@ -54,7 +54,11 @@ export class Prover {
    * Challenges one keeper about these objects and records the outcome. Objects whose challenge is
    * already under way are left out of the answer.
    */
-  async challenge(keeper: NodeId, roots: readonly CID[], options?: ChallengeOptions): Promise<readonly Verdict[]> {
+  async challenge(
+    keeper: NodeId,
+    roots: readonly CID[],
+    options?: ChallengeOptions
+  ): Promise<readonly Verdict[]> {
     const free = roots.filter((root) => !this.isPending(keeper, root))
     for (const root of free) this.#pending.add(pendingKey(keeper, root))
     try {
@@ -83,7 +87,9 @@ export class Prover {
     const { components, dialogue, roster, options: limits } = this.#parts
     const nonce = components.random.bytes(nonceBytes)
     for (const root of roots) await this.#census.noteAsked(root, keeper)
-    const sizes = await Promise.all(roots.map(async (root) => (await this.#parts.wanted.get(root))?.size ?? 0))
+    const sizes = await Promise.all(
+      roots.map(async (root) => (await this.#parts.wanted.get(root))?.size ?? 0)
+    )
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
     let answers: readonly ProofAnswer[]
     try {
@@ -91,7 +97,12 @@ export class Prover {
         components.clock,
         limits.proofAnswerMs + (bytes / limits.proofBytesPerSecondMin) * 1000,
         (abort) =>
-          dialogue.ask(keeper, challengeRequest, { nonce, roots: [...roots], hold: options?.hold === true }, abort),
+          dialogue.ask(
+            keeper,
+            challengeRequest,
+            { nonce, roots: [...roots], hold: options?.hold === true },
+            abort
+          ),
         options
       )
       this.#presence.noteAlive(keeper)
@@ -113,7 +124,12 @@ export class Prover {
         if (right === undefined) verdicts.push({ root, outcome: 'busy', by: 'none', held: false })
         else {
           const proven = sameBytes(right, answer.digest)
-          verdicts.push({ root, outcome: proven ? 'proven' : 'wrong', by: 'digest', held: proven && answer.held })
+          verdicts.push({
+            root,
+            outcome: proven ? 'proven' : 'wrong',
+            by: 'digest',
+            held: proven && answer.held
+          })
         }
       }
     }
@@ -178,7 +194,10 @@ export class Prover {
         case 'wrong':
           this.counts.wrong++
           wrong.push(root)
-          this.#parts.components.log.warn('a keeper answered a challenge wrongly', { keeper, root: root.toString() })
+          this.#parts.components.log.warn('a keeper answered a challenge wrongly', {
+            keeper,
+            root: root.toString()
+          })
           await this.#census.noteWrong(root, keeper)
           break
         case 'absent':

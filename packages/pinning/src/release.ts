@@ -76,10 +76,12 @@ export class Releases {
     const own = roster.operatorOf(components.keys.nodeId)
     const holders = new Set<OperatorId>()
     const asked = await Promise.all(
-      askHolds.map(async (keeper): Promise<[NodeId, readonly Verdict[]]> => [
-        keeper,
-        await this.#prover.challenge(keeper, [root], { ...options, hold: true })
-      ])
+      askHolds.map(
+        async (keeper): Promise<[NodeId, readonly Verdict[]]> => [
+          keeper,
+          await this.#prover.challenge(keeper, [root], { ...options, hold: true })
+        ]
+      )
     )
     for (const [keeper, verdicts] of asked) {
       const member = roster.member(keeper)
@@ -105,6 +107,9 @@ export class Releases {
   }
 
   async #forget(root: CID): Promise<void> {
-    await this.#parts.components.database.deleteFrom('release_intent').where('root', '=', rootKey(root)).execute()
+    await this.#parts.components.database
+      .deleteFrom('release_intent')
+      .where('root', '=', rootKey(root))
+      .execute()
   }
 }

@@ -19,7 +19,10 @@ import { rootKey } from './root-key.ts'
 
 type Fetch = Extract<Action, { kind: 'fetch' }>
 
-export const intentRequest: RequestType<{ root: CID; copies: number }, { answer: 'go' | 'enough' | 'absent' }> = {
+export const intentRequest: RequestType<
+  { root: CID; copies: number },
+  { answer: 'go' | 'enough' | 'absent' }
+> = {
   name: 'fetch-intent/1',
   request: {
     kind: 'fetch-intent',
@@ -164,7 +167,9 @@ export class Repairs {
       const idle = [...this.#jobs.values()].filter((job) => !job.running)
       const nextMs = idle.reduce((min, job) => Math.min(min, job.dueMs), Number.POSITIVE_INFINITY)
       const full = this.running >= this.#parts.options.repairConcurrency
-      await this.#sleep(full || nextMs === Number.POSITIVE_INFINITY ? undefined : Math.max(nextMs - nowMs, 100))
+      await this.#sleep(
+        full || nextMs === Number.POSITIVE_INFINITY ? undefined : Math.max(nextMs - nowMs, 100)
+      )
     }
   }
 

@@ -48,7 +48,10 @@ export interface ReportQuestion {
   explicit: number[]
 }
 
-const keyField: z.ZodType<Uint8Array> = bytesField(rootKeyBytes).refine((b) => b.length === rootKeyBytes, 'not a key')
+const keyField: z.ZodType<Uint8Array> = bytesField(rootKeyBytes).refine(
+  (b) => b.length === rootKeyBytes,
+  'not a key'
+)
 const runField: z.ZodType<Uint8Array> = bytesField(32)
 const countField: z.ZodType<number> = seqField.or(z.literal(0))
 const groupField: z.ZodType<number> = z.int().min(0).max(0xffff)
@@ -98,7 +101,11 @@ export interface ReportedWish {
  * The shortest way to say which keys are held, given what is wanted.
  * @param held keys, sorted by bytes
  */
-export function writeGroup(group: number, wanted: readonly ReportedWish[], held: readonly Uint8Array[]): GroupReport {
+export function writeGroup(
+  group: number,
+  wanted: readonly ReportedWish[],
+  held: readonly Uint8Array[]
+): GroupReport {
   const holds = new Set(held.map(toHex))
   const thresholds = [...new Set(wanted.map((wish) => wish.copiesMin)), nothingWanted]
   const forms = thresholds.map((copiesMinFrom) => {
@@ -110,7 +117,9 @@ export function writeGroup(group: number, wanted: readonly ReportedWish[], held:
       plus: held.filter((key) => !named.has(toHex(key)))
     }
   })
-  const best = forms.reduce((a, b) => (b.except.length + b.plus.length < a.except.length + a.plus.length ? b : a))
+  const best = forms.reduce((a, b) =>
+    b.except.length + b.plus.length < a.except.length + a.plus.length ? b : a
+  )
   return { group, ...best, setHash: setHashOf(held) }
 }
 

@@ -1,10 +1,10 @@
 // `commonhold add`: files, folders and standard input into the pool, one object per file. A file that
 // fails does not keep the others from being added; the exit code is that of the first failure.
 
-import { InvalidInputError, UnreachableError } from '@commonhold/core/errors'
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { InvalidInputError, UnreachableError } from '@commonhold/core/errors'
 import type { AddAnswer, PoolAnswer, SettleStep } from '../control/protocol.ts'
 import { exitCodeOf } from '../exit-codes.ts'
 import type { Session } from '../session.ts'
@@ -55,7 +55,11 @@ export async function run(session: Session, paths: readonly string[], options: A
   if (failures > 0) terminal.note(`${failures} of ${sources.length} files were not added.`)
 }
 
-async function put(session: Session, bytes: AsyncIterable<Uint8Array>, options: AddOptions): Promise<AddAnswer> {
+async function put(
+  session: Session,
+  bytes: AsyncIterable<Uint8Array>,
+  options: AddOptions
+): Promise<AddAnswer> {
   return session.node.upload<AddAnswer>('/objects', bytes, {
     query: { copies: options.copies, visibility: options.visibility, settle: options.wait === true },
     signal: session.signal
@@ -64,9 +68,13 @@ async function put(session: Session, bytes: AsyncIterable<Uint8Array>, options: 
 
 async function settle(session: Session, { cid }: AddAnswer): Promise<SettleStep | undefined> {
   let last: SettleStep | undefined
-  for await (const step of session.node.lines<SettleStep>(`/objects/${cid}/settled`, { signal: session.signal })) {
+  for await (const step of session.node.lines<SettleStep>(`/objects/${cid}/settled`, {
+    signal: session.signal
+  })) {
     last = step
-    session.terminal.progress(`waiting: ${step.copiesLive} of ${step.copiesTarget} copies proven (${step.health})`)
+    session.terminal.progress(
+      `waiting: ${step.copiesLive} of ${step.copiesTarget} copies proven (${step.health})`
+    )
   }
   return last
 }
@@ -81,7 +89,9 @@ function show(
   if (terminal.json) {
     return terminal.document({ path, ...answer, ...(settled === undefined ? {} : { settled }) })
   }
-  terminal.line(`${terminal.paint('bold', basename(path))}  ${formatBytes(answer.size)}${answer.existed ? '  (was here already)' : ''}`)
+  terminal.line(
+    `${terminal.paint('bold', basename(path))}  ${formatBytes(answer.size)}${answer.existed ? '  (was here already)' : ''}`
+  )
   terminal.line(`  cid     ${answer.cid}`)
   terminal.line(`  sha256  ${answer.sha256}`)
   terminal.line(`  url     ${answer.url}`)
@@ -112,7 +122,10 @@ async function sourcesOf(path: string): Promise<Source[]> {
   return sources
 }
 
-async function* counting(bytes: AsyncIterable<Uint8Array>, onBytes: (n: number) => void): AsyncGenerator<Uint8Array> {
+async function* counting(
+  bytes: AsyncIterable<Uint8Array>,
+  onBytes: (n: number) => void
+): AsyncGenerator<Uint8Array> {
   for await (const part of bytes) {
     onBytes(part.length)
     yield part

@@ -10,5 +10,7 @@ export async function run(
 ): Promise<void> {
   const denial = await node.post<DenialRow>('/denials', { body: { name, reason: options.reason }, signal })
   if (terminal.json) return terminal.document(denial)
-  terminal.line(`${name} is no longer stored, served, fetched or proven here. Undo with: commonhold deny rm ${name}`)
+  terminal.line(
+    `${name} is no longer stored, served, fetched or proven here. Undo with: commonhold deny rm ${name}`
+  )
 }

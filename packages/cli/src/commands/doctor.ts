@@ -36,7 +36,9 @@ export async function run({ node, terminal, signal, dataFolder }: Session): Prom
   if (terminal.json) return terminal.document(findings)
   const width = Math.max(...findings.map(({ check }) => check.length))
   for (const { check, ok, detail, next } of findings) {
-    terminal.line(`  ${ok ? terminal.paint('green', '✓') : terminal.paint('red', '✗')} ${check.padEnd(width)}  ${detail}`)
+    terminal.line(
+      `  ${ok ? terminal.paint('green', '✓') : terminal.paint('red', '✗')} ${check.padEnd(width)}  ${detail}`
+    )
     if (!ok && next !== undefined) terminal.line(`    ${' '.repeat(width)}${terminal.paint('cyan', next)}`)
   }
 }

@@ -1,9 +1,9 @@
 // `commonhold get`: an object's bytes, from this disk or from wherever they are. A file appears under
 // its name only when it is whole.
 
-import { InvalidInputError } from '@commonhold/core/errors'
 import { open, rename, rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
+import { InvalidInputError } from '@commonhold/core/errors'
 import type { StatAnswer } from '../control/protocol.ts'
 import type { Session } from '../session.ts'
 import { formatBytes } from '../units.ts'
@@ -32,7 +32,9 @@ export async function run(
       for await (const part of response) {
         await file.writeFile(part as Buffer)
         written += (part as Buffer).length
-        terminal.progress(`${formatBytes(written)} of ${formatBytes(Number(response.headers['content-length'] ?? 0))}`)
+        terminal.progress(
+          `${formatBytes(written)} of ${formatBytes(Number(response.headers['content-length'] ?? 0))}`
+        )
       }
       // Before the rename: a crash must not leave the final name on an empty file.
       await file.sync()
@@ -57,7 +59,9 @@ function parseRange(text: string): { from: number; to?: number } {
   const from = Number(found?.[1])
   const last = found?.[2] === undefined ? undefined : Number(found[2])
   if (found === null || (last !== undefined && last < from)) {
-    throw new InvalidInputError(`“${text.slice(0, 40)}” is not a range of bytes: write it like 0-1023 or 1024-.`)
+    throw new InvalidInputError(
+      `“${text.slice(0, 40)}” is not a range of bytes: write it like 0-1023 or 1024-.`
+    )
   }
   return last === undefined ? { from } : { from, to: last + 1 }
 }

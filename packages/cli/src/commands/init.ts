@@ -1,9 +1,9 @@
 // `commonhold init`: keys, data folder and a config file to read and change, without starting anything.
 
-import { silentLog, systemRandom } from '@commonhold/core'
-import { nodeFileSystem, openDataFolder, openIdentity } from '@commonhold/node'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { silentLog, systemRandom } from '@commonhold/core'
+import { nodeFileSystem, openDataFolder, openIdentity } from '@commonhold/node'
 import { configFileName, configTemplate, readConfig } from '../config.ts'
 import type { Session } from '../session.ts'
 
@@ -11,7 +11,10 @@ export async function run({ terminal, dataFolder }: Session): Promise<void> {
   // An unreadable config is said before anything is made.
   await readConfig(dataFolder)
   await using folder = await openDataFolder(dataFolder, nodeFileSystem)
-  const identity = await openIdentity(folder.keysPath, nodeFileSystem, { random: systemRandom, log: silentLog })
+  const identity = await openIdentity(folder.keysPath, nodeFileSystem, {
+    random: systemRandom,
+    log: silentLog
+  })
   const configPath = join(folder.path, configFileName)
   const created = await writeFile(configPath, configTemplate, { flag: 'wx' }).then(
     () => true,

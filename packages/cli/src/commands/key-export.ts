@@ -1,9 +1,9 @@
 // `commonhold key export`: the private keys as one line of text. Whoever has it is this node.
 
-import { silentLog } from '@commonhold/core'
-import { exportKeys, nodeFileSystem, readIdentity } from '@commonhold/node'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { silentLog } from '@commonhold/core'
+import { exportKeys, nodeFileSystem, readIdentity } from '@commonhold/node'
 import { withoutKeys } from '../keys-folder.ts'
 import type { Session } from '../session.ts'
 

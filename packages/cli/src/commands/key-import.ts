@@ -1,14 +1,17 @@
 // `commonhold key import`: a node rebuilt from its keys alone. Its pool brings back what it wished for.
 
+import { createReadStream } from 'node:fs'
 import { InvalidInputError, silentLog, systemRandom } from '@commonhold/core'
 import { importKeys, nodeFileSystem, openDataFolder } from '@commonhold/node'
-import { createReadStream } from 'node:fs'
 import type { Session } from '../session.ts'
 
 /** An export is under 200 characters. */
 const bytesMax = 4096
 
-export async function run({ terminal, dataFolder }: Session, [source = '-']: readonly string[]): Promise<void> {
+export async function run(
+  { terminal, dataFolder }: Session,
+  [source = '-']: readonly string[]
+): Promise<void> {
   const text = await readText(source)
   // Under the folder's lock: the keys of a running node are not changed behind its back.
   await using folder = await openDataFolder(dataFolder, nodeFileSystem)

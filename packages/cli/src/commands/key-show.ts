@@ -1,8 +1,8 @@
 // `commonhold key show`: the public names of node and operator.
 
+import { join } from 'node:path'
 import { silentLog } from '@commonhold/core'
 import { nodeFileSystem, readIdentity } from '@commonhold/node'
-import { join } from 'node:path'
 import { withoutKeys } from '../keys-folder.ts'
 import type { Session } from '../session.ts'
 

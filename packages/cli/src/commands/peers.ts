@@ -18,7 +18,11 @@ export async function run({ node, terminal, signal }: Session): Promise<void> {
     renderTable(
       terminal,
       [{ title: 'PEER' }, { title: 'MEMBER' }, { title: 'ADDRESS' }],
-      peers.map((peer) => [peer.node, peer.member ? 'yes' : 'no', (peer.addresses[0] ?? '').replace(/\/p2p\/[^/]+$/, '')])
+      peers.map((peer) => [
+        peer.node,
+        peer.member ? 'yes' : 'no',
+        (peer.addresses[0] ?? '').replace(/\/p2p\/[^/]+$/, '')
+      ])
     )
   )
 }

@@ -12,6 +12,8 @@ export async function run(
   const body = { copies: options.copies, visibility: options.visibility }
   const pin = await node.post<PinRow>(`/pins/${encodeURIComponent(name)}`, { body, signal })
   if (terminal.json) return terminal.document(pin)
-  terminal.line(`The pool is asked to keep ${counted(pin.copiesMin, 'copy', 'copies')} of ${pin.cid} (${formatBytes(pin.size)}).`)
+  terminal.line(
+    `The pool is asked to keep ${counted(pin.copiesMin, 'copy', 'copies')} of ${pin.cid} (${formatBytes(pin.size)}).`
+  )
   terminal.line(`Follow it with: commonhold pin status ${pin.cid}`)
 }

@@ -27,7 +27,12 @@ export async function run(
   terminal.line(
     renderTable(
       terminal,
-      [{ title: 'CID' }, { title: 'SIZE', align: 'right' }, { title: 'COPIES', align: 'right' }, { title: '' }],
+      [
+        { title: 'CID' },
+        { title: 'SIZE', align: 'right' },
+        { title: 'COPIES', align: 'right' },
+        { title: '' }
+      ],
       pins.map((pin) => [
         pin.cid,
         formatBytes(pin.size),

@@ -15,7 +15,10 @@ const paints: Readonly<Record<HolderRow['state'], Paint>> = {
   declined: 'dim'
 }
 
-export async function run({ node, terminal, signal }: Session, [name = '']: readonly string[]): Promise<void> {
+export async function run(
+  { node, terminal, signal }: Session,
+  [name = '']: readonly string[]
+): Promise<void> {
   const status = await node.get<PinStatusAnswer>(`/pins/${encodeURIComponent(name)}`, { signal })
   if (terminal.json) return terminal.document(status)
   const { paint } = terminal
@@ -47,5 +50,7 @@ export async function run({ node, terminal, signal }: Session, [name = '']: read
 
 function provenAt(holder: HolderRow): string {
   if (holder.self) return 'this node'
-  return holder.lastProofAgeMs === undefined ? 'never' : `${formatAge(holder.lastProofAgeMs)}${holder.lastProofAgeMs < 1500 ? '' : ' ago'}`
+  return holder.lastProofAgeMs === undefined
+    ? 'never'
+    : `${formatAge(holder.lastProofAgeMs)}${holder.lastProofAgeMs < 1500 ? '' : ' ago'}`
 }

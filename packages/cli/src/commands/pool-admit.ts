@@ -4,7 +4,10 @@ import type { PoolAnswer } from '../control/protocol.ts'
 import type { Session } from '../session.ts'
 import { counted } from '../units.ts'
 
-export async function run({ node, terminal, signal }: Session, [operator = '']: readonly string[]): Promise<void> {
+export async function run(
+  { node, terminal, signal }: Session,
+  [operator = '']: readonly string[]
+): Promise<void> {
   const pool = await node.post<PoolAnswer>('/pool/operators', { body: { operator }, signal })
   if (terminal.json) return terminal.document(pool)
   terminal.line(`Admitted. ${pool.name} has ${counted(pool.operators, 'operator')} now.`)

@@ -5,7 +5,10 @@ import { renderTable, shortOperator } from '../render/table.ts'
 import type { Session } from '../session.ts'
 import { counted } from '../units.ts'
 
-export async function run({ node, terminal, signal }: Session, [name = '']: readonly string[]): Promise<void> {
+export async function run(
+  { node, terminal, signal }: Session,
+  [name = '']: readonly string[]
+): Promise<void> {
   const proof = await node.post<ProveAnswer>(`/objects/${encodeURIComponent(name)}/proofs`, { signal })
   if (terminal.json) return terminal.document(proof)
   if (proof.answers.length > 0) {
@@ -16,12 +19,17 @@ export async function run({ node, terminal, signal }: Session, [name = '']: read
         proof.answers.map((answer) => [
           answer.node,
           shortOperator(answer.operator),
-          terminal.paint(answer.outcome === 'proven' ? 'green' : answer.outcome === 'wrong' ? 'red' : 'yellow', answer.outcome),
+          terminal.paint(
+            answer.outcome === 'proven' ? 'green' : answer.outcome === 'wrong' ? 'red' : 'yellow',
+            answer.outcome
+          ),
           answer.tookMs === undefined ? '' : `${Math.round(answer.tookMs)} ms`
         ])
       )
     )
     terminal.line()
   }
-  terminal.line(`${counted(proof.proven, 'operator')} proved every byte just now; ${proof.copiesMin} are wanted.`)
+  terminal.line(
+    `${counted(proof.proven, 'operator')} proved every byte just now; ${proof.copiesMin} are wanted.`
+  )
 }

@@ -23,7 +23,8 @@ export async function run(session: Session, _args: readonly string[], options: S
 
 function httpOverrides(text: string): Override[] {
   const found = /^(?:(.+):)?(\d{1,5})$/.exec(text)
-  if (found === null) throw new InvalidInputError(`“${text.slice(0, 80)}” is not an address: write it like 127.0.0.1:8420.`)
+  if (found === null)
+    throw new InvalidInputError(`“${text.slice(0, 80)}” is not an address: write it like 127.0.0.1:8420.`)
   const host = found[1]?.replace(/^\[(.*)\]$/, '$1')
   const port: Override = ['http.port', Number(found[2])]
   return host === undefined ? [port] : [['http.host', host], port]

@@ -1,9 +1,9 @@
 // `commonhold status`: the pool at a glance.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { StatusAnswer } from '../control/protocol.ts'
 import { statusView } from '../render/status-view.ts'
 import type { Session } from '../session.ts'
-import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Slow enough to read, quick enough to watch a repair. */
 const watchEveryMs = 2000
@@ -19,7 +19,9 @@ export async function run(
     else {
       const view = statusView(terminal, status)
       // Home, the new picture, then clear what is left of the old one: nothing flickers.
-      terminal.line(options.watch === true && terminal.stdoutTTY ? `\u001b[H${clearedLines(view)}\u001b[J` : view)
+      terminal.line(
+        options.watch === true && terminal.stdoutTTY ? `\u001b[H${clearedLines(view)}\u001b[J` : view
+      )
     }
     if (options.watch !== true) return
     await sleep(watchEveryMs, undefined, { signal })

@@ -10,7 +10,8 @@ export async function run(
   [name = '']: readonly string[],
   options: { scope: readonly string[]; expires?: string }
 ): Promise<void> {
-  if (name.trim() === '') throw new InvalidInputError('A token needs a name: commonhold token add my-instance')
+  if (name.trim() === '')
+    throw new InvalidInputError('A token needs a name: commonhold token add my-instance')
   const expiresAt =
     options.expires === undefined
       ? undefined
@@ -22,5 +23,7 @@ export async function run(
   if (terminal.json) return terminal.document(answer)
   // Alone on stdout, so that TOKEN=$(commonhold token add …) works.
   terminal.line(answer.token)
-  terminal.note(`Allows: ${answer.scopes.join(', ')}. Shown this once; revoke it with: commonhold token rm ${name}`)
+  terminal.note(
+    `Allows: ${answer.scopes.join(', ')}. Shown this once; revoke it with: commonhold token rm ${name}`
+  )
 }

@@ -38,7 +38,12 @@ export interface ControlledNode {
   pool(): PoolAnswer
   members(): readonly MemberRow[]
   createPool(
-    options: { name: string; admission: 'open' | 'vouch'; copiesMin: number; groupBits: number } & AbortOptions
+    options: {
+      name: string
+      admission: 'open' | 'vouch'
+      copiesMin: number
+      groupBits: number
+    } & AbortOptions
   ): Promise<CreatePoolAnswer>
   admit(operator: string, options?: AbortOptions): Promise<PoolAnswer>
   join(address: string, options: { keepBytes?: number } & AbortOptions): Promise<JoinAnswer>
@@ -48,7 +53,11 @@ export interface ControlledNode {
   /** Reports until the object has its copies; ends after a step with `done`. */
   settle(name: ContentName, options?: AbortOptions): AsyncIterable<SettleStep>
   stat(name: ContentName, options?: AbortOptions): Promise<StatAnswer>
-  read(name: ContentName, range: { from: number; to: number }, options?: AbortOptions): AsyncIterable<Uint8Array>
+  read(
+    name: ContentName,
+    range: { from: number; to: number },
+    options?: AbortOptions
+  ): AsyncIterable<Uint8Array>
 
   pin(name: ContentName, options: WishOptions): Promise<PinRow>
   /** @returns false when this node had no wish for it. */

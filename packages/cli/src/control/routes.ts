@@ -79,7 +79,9 @@ export const routes: readonly Route[] = [
   route('GET', '/pool', none, none, async ({ node }) => node.pool()),
   route('POST', '/pool', none, poolBody, ({ node, body, signal }) => node.createPool({ ...body, signal })),
   route('GET', '/pool/members', none, none, async ({ node }) => node.members()),
-  route('POST', '/pool/operators', none, admitBody, ({ node, body, signal }) => node.admit(body.operator, { signal })),
+  route('POST', '/pool/operators', none, admitBody, ({ node, body, signal }) =>
+    node.admit(body.operator, { signal })
+  ),
   route('POST', '/join', none, joinBody, ({ node, body: { address, keepBytes }, signal }) =>
     node.join(address, { ...(keepBytes === undefined ? {} : { keepBytes }), signal })
   ),
@@ -87,27 +89,37 @@ export const routes: readonly Route[] = [
   route('POST', '/objects', wishQuery, 'upload', ({ node, query, bytes, signal }) =>
     node.put(bytes, { ...wish(query), mustSettle: query.settle, signal })
   ),
-  route('GET', '/objects/:name', none, none, ({ node, name, signal }) => node.stat(content(name), { signal })),
+  route('GET', '/objects/:name', none, none, ({ node, name, signal }) =>
+    node.stat(content(name), { signal })
+  ),
   route('GET', '/objects/:name/bytes', rangeQuery, none, () => ({ bytes: readBytes })),
   route('GET', '/objects/:name/settled', none, none, ({ node, name, signal }) => ({
     lines: node.settle(content(name), { signal })
   })),
-  route('POST', '/objects/:name/proofs', none, none, ({ node, name, signal }) => node.prove(content(name), { signal })),
+  route('POST', '/objects/:name/proofs', none, none, ({ node, name, signal }) =>
+    node.prove(content(name), { signal })
+  ),
 
-  route('GET', '/pins', pageQuery, none, ({ node, query, signal }) => node.pins(query.after, query.limit, { signal })),
+  route('GET', '/pins', pageQuery, none, ({ node, query, signal }) =>
+    node.pins(query.after, query.limit, { signal })
+  ),
   route('POST', '/pins/:name', none, wishBody, ({ node, name, body, signal }) =>
     node.pin(content(name), { ...wish(body), signal })
   ),
   route('DELETE', '/pins/:name', none, none, async ({ node, name, signal }) => ({
     removed: await node.unpin(content(name), { signal })
   })),
-  route('GET', '/pins/:name', none, none, ({ node, name, signal }) => node.pinStatus(content(name), { signal })),
+  route('GET', '/pins/:name', none, none, ({ node, name, signal }) =>
+    node.pinStatus(content(name), { signal })
+  ),
 
   route('GET', '/tokens', none, none, ({ node }) => node.tokens()),
   route('POST', '/tokens', none, tokenBody, ({ node, body }) =>
     node.addToken(body.name, body.scopes, body.expiresAt === undefined ? undefined : new Date(body.expiresAt))
   ),
-  route('DELETE', '/tokens/:name', none, none, async ({ node, name }) => ({ removed: await node.removeToken(name) })),
+  route('DELETE', '/tokens/:name', none, none, async ({ node, name }) => ({
+    removed: await node.removeToken(name)
+  })),
 
   route('GET', '/denials', none, none, ({ node }) => node.denials()),
   route('POST', '/denials', none, denialBody, ({ node, body }) => node.deny(content(body.name), body.reason)),

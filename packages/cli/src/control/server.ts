@@ -2,13 +2,13 @@
 // open it (mode 0600); whoever can, may do everything. It knows no libp2p, no store and no pool: what
 // can be asked is in routes.ts, who answers is the ControlledNode.
 
-import { ConflictError, InvalidInputError, type Log, OperatingError, TooLargeError } from '@commonhold/core'
 import { chmod, lstat, mkdir, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createConnection } from 'node:net'
 import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { ConflictError, InvalidInputError, type Log, OperatingError, TooLargeError } from '@commonhold/core'
 import type { z } from 'zod'
 import { defaults } from '../options.ts'
 import type { ControlledNode } from './ports.ts'
@@ -109,7 +109,9 @@ export class ControlServer implements AsyncDisposable {
   async #understand(request: IncomingMessage, signal: AbortSignal): Promise<{ route: Route; call: Call }> {
     const target = request.url ?? '/'
     if (target.length > defaults.controlUrlCharsMax) {
-      throw new InvalidInputError(`A control request has at most ${defaults.controlUrlCharsMax} characters in its URL.`)
+      throw new InvalidInputError(
+        `A control request has at most ${defaults.controlUrlCharsMax} characters in its URL.`
+      )
     }
     const url = URL.canParse(target, 'http://control') ? new URL(target, 'http://control') : undefined
     const version = url?.pathname.split('/')[1]
@@ -124,7 +126,9 @@ export class ControlServer implements AsyncDisposable {
     if (route === undefined) {
       const methods = matching.map(({ method }) => method).join(', ')
       throw new InvalidInputError(
-        methods === '' ? `There is no ${url.pathname.slice(0, 80)} here.` : `${url.pathname.slice(0, 80)} answers ${methods} only.`
+        methods === ''
+          ? `There is no ${url.pathname.slice(0, 80)} here.`
+          : `${url.pathname.slice(0, 80)} answers ${methods} only.`
       )
     }
     const query = checked(route.query, Object.fromEntries(url.searchParams), 'query')
@@ -143,7 +147,9 @@ async function removeStale(path: string): Promise<void> {
   })
   if (found === undefined) return
   if (!found.isSocket()) {
-    throw new ConflictError(`${path} is in the way: it should be the node's control socket, and is a plain file.`)
+    throw new ConflictError(
+      `${path} is in the way: it should be the node's control socket, and is a plain file.`
+    )
   }
   const alive = await new Promise<boolean>((resolve) => {
     const probe = createConnection(path)
@@ -161,7 +167,8 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   let length = 0
   for await (const part of request) {
     length += (part as Buffer).length
-    if (length > defaults.controlBodyBytesMax) throw new TooLargeError('The request', defaults.controlBodyBytesMax)
+    if (length > defaults.controlBodyBytesMax)
+      throw new TooLargeError('The request', defaults.controlBodyBytesMax)
     parts.push(part as Buffer)
   }
   if (length === 0) return {}
@@ -176,7 +183,8 @@ function checked(shape: z.ZodType, value: unknown, what: string): unknown {
   const result = shape.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
-  const where = issue === undefined || issue.path.length === 0 ? what : `${what} field “${issue.path.join('.')}”`
+  const where =
+    issue === undefined || issue.path.length === 0 ? what : `${what} field “${issue.path.join('.')}”`
   throw new InvalidInputError(`The ${where} is not valid: ${issue?.message ?? 'wrong form'}.`)
 }
 
@@ -203,7 +211,10 @@ async function begun(chunks: AsyncIterable<Uint8Array>): Promise<AsyncIterable<U
 
 function sendJson(response: ServerResponse, status: number, value: unknown): void {
   const text = JSON.stringify(value ?? null)
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text)
+  })
   response.end(text)
 }
 

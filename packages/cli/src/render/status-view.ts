@@ -18,7 +18,10 @@ export function statusView(terminal: Terminal, status: StatusAnswer): string {
     lines.push(`  ${paint('dim', label.padEnd(labelWidth))}${text}`)
   }
 
-  row('pool', `${paint('bold', pool.name)}, ${admissionOf(pool.admission)}, at least ${counted(pool.copiesMin, 'copy', 'copies')} of each object`)
+  row(
+    'pool',
+    `${paint('bold', pool.name)}, ${admissionOf(pool.admission)}, at least ${counted(pool.copiesMin, 'copy', 'copies')} of each object`
+  )
   row('health', verdict(terminal, status.health))
   for (const { code, message, next } of status.reasons) {
     row('', `${paint('yellow', code)}  ${message}`)
@@ -27,8 +30,14 @@ export function statusView(terminal: Terminal, status: StatusAnswer): string {
   lines.push('')
 
   const reachable = status.members.filter((member) => member.reachable).length
-  row('members', `${counted(status.members.length, 'node')} of ${counted(pool.operators, 'operator')}, ${reachable} reachable`)
-  row('objects', objects.total === 0 ? 'none yet' : `${counted(objects.total, 'object')}, ${formatBytes(objects.bytes)}`)
+  row(
+    'members',
+    `${counted(status.members.length, 'node')} of ${counted(pool.operators, 'operator')}, ${reachable} reachable`
+  )
+  row(
+    'objects',
+    objects.total === 0 ? 'none yet' : `${counted(objects.total, 'object')}, ${formatBytes(objects.bytes)}`
+  )
   const states = (Object.entries(objects.byHealth) as [keyof StatusAnswer['objects']['byHealth'], number][])
     .filter(([, count]) => count > 0)
     .map(([state, count]) => `${count} ${paintHealth(terminal, state)}`)
@@ -41,7 +50,10 @@ export function statusView(terminal: Terminal, status: StatusAnswer): string {
       `${String(bucket.copies).padStart(2)} live  ${paint(bucket.copies < pool.copiesMin ? 'red' : 'green', bar)} ${bucket.objects}`
     )
   })
-  row('repairs', repairs.running + repairs.queued === 0 ? 'none' : `${repairs.running} running, ${repairs.queued} queued`)
+  row(
+    'repairs',
+    repairs.running + repairs.queued === 0 ? 'none' : `${repairs.running} running, ${repairs.queued} queued`
+  )
   row('proofs', `${proofs.made} made, ${proofs.wrong} wrong, ${proofs.overdue} overdue`)
   row('space', `${formatBytes(space.usedBytes)} used, ${formatBytes(space.freeBytes)} free here`)
   lines.push('')
@@ -50,16 +62,18 @@ export function statusView(terminal: Terminal, status: StatusAnswer): string {
 }
 
 export function membersTable(terminal: Terminal, members: readonly MemberRow[]): string {
-  const rows = [...members].sort(byOperator).map((member) => [
-    `${member.reachable ? terminal.paint('green', '●') : terminal.paint('red', '○')} ${shortNode(member.node)}${member.self ? ' (this)' : ''}`,
-    shortOperator(member.operator),
-    member.class,
-    member.zone ?? '–',
-    member.usedBytes === undefined ? '–' : formatBytes(member.usedBytes),
-    member.capacityBytes === 0 ? 'none' : formatBytes(member.capacityBytes),
-    seen(member),
-    remarks(member)
-  ])
+  const rows = [...members]
+    .sort(byOperator)
+    .map((member) => [
+      `${member.reachable ? terminal.paint('green', '●') : terminal.paint('red', '○')} ${shortNode(member.node)}${member.self ? ' (this)' : ''}`,
+      shortOperator(member.operator),
+      member.class,
+      member.zone ?? '–',
+      member.usedBytes === undefined ? '–' : formatBytes(member.usedBytes),
+      member.capacityBytes === 0 ? 'none' : formatBytes(member.capacityBytes),
+      seen(member),
+      remarks(member)
+    ])
   return renderTable(
     terminal,
     [

@@ -36,7 +36,10 @@ export function renderTable(
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
     colAligns: columns.map(({ align }) => align ?? 'left')
   })
-  table.push(columns.map(({ title }) => terminal.paint('dim', title)), ...rows.map((row) => [...row]))
+  table.push(
+    columns.map(({ title }) => terminal.paint('dim', title)),
+    ...rows.map((row) => [...row])
+  )
   return table
     .toString()
     .split('\n')

@@ -1,7 +1,14 @@
 // The asking half of the exchange: one stream per peer, opened when first needed and kept. Blocks come
 // out verified, in the order of the walk, never further ahead of the reader than its window.
 
-import { type AbortOptions, BusyError, type Clock, limits, type NodeId, UnreachableError } from '@commonhold/core'
+import {
+  type AbortOptions,
+  BusyError,
+  type Clock,
+  limits,
+  type NodeId,
+  UnreachableError
+} from '@commonhold/core'
 import type { Stream } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import type { ByteRange } from '../object-dag.ts'

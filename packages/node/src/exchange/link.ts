@@ -123,7 +123,8 @@ export class ExchangeLink {
       waitingSinceMs: this.#clock.monotonicMs(),
       fail: reject,
       onAnswer: (answer) => {
-        if (answer.kind === 'bitmap' && answer.bits.length === Math.ceil(roots.length / 8)) resolve(answer.bits)
+        if (answer.kind === 'bitmap' && answer.bits.length === Math.ceil(roots.length / 8))
+          resolve(answer.bits)
         else if (answer.kind === 'refusal') reject(errorOf(answer.reason, 'The list of objects', this.#peer))
         else reject(new UnreachableError(`${this.#peer} answered something else than was asked.`))
         return true
@@ -281,7 +282,8 @@ class LinkRequest implements Asked {
       throw new CorruptBlockError(this.#root.toString(), `from ${this.#peer}, longer than it said,`)
     }
     this.#credit -= data.byteLength
-    if (this.#credit < 0) throw new CorruptBlockError(step.cid.toString(), `from ${this.#peer}, beyond its credit,`)
+    if (this.#credit < 0)
+      throw new CorruptBlockError(step.cid.toString(), `from ${this.#peer}, beyond its credit,`)
     for (const chunk of data) {
       partial.bytes.set(chunk, partial.at)
       partial.at += chunk.length
@@ -295,7 +297,12 @@ class LinkRequest implements Asked {
     verifyBlock(step.cid, partial.bytes, `from ${this.#peer}`)
     const piece = this.#walk.accept(partial.bytes)
     const size = this.#walk.size ?? 0
-    this.#blocks.push({ cid: step.cid, bytes: partial.bytes, size, ...(piece === undefined ? {} : { piece }) })
+    this.#blocks.push({
+      cid: step.cid,
+      bytes: partial.bytes,
+      size,
+      ...(piece === undefined ? {} : { piece })
+    })
     this.#wakeReader()
   }
 
@@ -342,4 +349,3 @@ function errorOf(reason: Refusal, subject: string, peer: NodeId): Error {
       return new UnreachableError(`${peer} stopped sending ${subject}, because it was not taken.`)
   }
 }
-

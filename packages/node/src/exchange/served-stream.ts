@@ -147,7 +147,8 @@ export class ServedStream {
     const bits = new Uint8Array(Math.ceil(roots.length / 8))
     for (const [i, root] of roots.entries()) {
       if (this.#ended.signal.aborted) return
-      if ((await this.#init.refusalFor(root, false)) === undefined) bits[i >> 3] = (bits[i >> 3] ?? 0) | (0x80 >> (i & 7))
+      if ((await this.#init.refusalFor(root, false)) === undefined)
+        bits[i >> 3] = (bits[i >> 3] ?? 0) | (0x80 >> (i & 7))
     }
     if (this.#frames.open) this.#frames.send(encodeAnswer(id, { kind: 'bitmap', bits }))
   }
@@ -211,7 +212,9 @@ export class ServedStream {
   #pump(): void {
     if (this.#pumping) return
     this.#pumping = true
-    this.#sendTurns().catch((err: unknown) => this.#frames.abort(err instanceof Error ? err : new Error(String(err))))
+    this.#sendTurns().catch((err: unknown) =>
+      this.#frames.abort(err instanceof Error ? err : new Error(String(err)))
+    )
   }
 
   async #sendTurns(): Promise<void> {
@@ -292,13 +295,16 @@ export class ServedStream {
     for (;;) {
       await clock.sleep(defaults.exchangeStallMs / 4, { signal: this.#ended.signal })
       const nowMs = clock.monotonicMs()
-      const waiting = [...this.#requests.values()].filter(({ stalledSinceMs }) => stalledSinceMs !== undefined)
+      const waiting = [...this.#requests.values()].filter(
+        ({ stalledSinceMs }) => stalledSinceMs !== undefined
+      )
       if (waiting.length === 0) {
         this.#watching = false
         return
       }
       for (const request of waiting) {
-        if (nowMs - (request.stalledSinceMs ?? nowMs) >= defaults.exchangeStallMs) this.#end(request, 'stalled')
+        if (nowMs - (request.stalledSinceMs ?? nowMs) >= defaults.exchangeStallMs)
+          this.#end(request, 'stalled')
       }
     }
   }

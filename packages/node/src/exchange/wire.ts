@@ -80,7 +80,11 @@ export function encodeQuestion(id: number, question: Question): Uint8ArrayList {
       return encodeFrame(wire.get, id, head, question.root.bytes)
     }
     case 'have':
-      return encodeFrame(wire.have, id, ...question.roots.flatMap(({ bytes }) => [Uint8Array.of(bytes.length), bytes]))
+      return encodeFrame(
+        wire.have,
+        id,
+        ...question.roots.flatMap(({ bytes }) => [Uint8Array.of(bytes.length), bytes])
+      )
     case 'credit':
       return encodeFrame(wire.credit, id, uint32(question.bytes))
     case 'cancel':
@@ -119,7 +123,13 @@ export function decodeQuestion({ type, body }: Frame): Question {
       const to = safeInteger(body.getBigInt64(13))
       if (from > to) throw malformed(`a range from ${from} to ${to}`)
       const root = decodeCid(body.slice(getHeadBytes))
-      return { kind: 'get', root, range: { from, to }, repair: flags === repairFlag, credit: body.getUint32(1) }
+      return {
+        kind: 'get',
+        root,
+        range: { from, to },
+        repair: flags === repairFlag,
+        credit: body.getUint32(1)
+      }
     }
     case wire.have:
       return { kind: 'have', roots: decodeRoots(body.subarray()) }
@@ -158,7 +168,8 @@ export function decodeAnswer({ type, body }: Frame): Answer {
       throw malformed('a refusal without a known reason')
     }
     case wire.bitmap:
-      if (body.byteLength > Math.ceil(defaults.haveRootsMax / 8)) throw malformed('a bitmap for too many roots')
+      if (body.byteLength > Math.ceil(defaults.haveRootsMax / 8))
+        throw malformed('a bitmap for too many roots')
       return { kind: 'bitmap', bits: body.slice() }
     default:
       throw malformed(`answer type ${type}`)

@@ -111,7 +111,8 @@ export class DiskStore implements ObjectStore {
     await this.#running()
     const stored = this.#disk.objects.get(nameOf(root))
     if (stored === undefined) throw new NotFoundError(`${root.toString()} is not here.`)
-    if (!this.#disk.lies && !rootFor(stored.bytes).equals(root)) throw new CorruptBlockError(root.toString(), 'on disk')
+    if (!this.#disk.lies && !rootFor(stored.bytes).equals(root))
+      throw new CorruptBlockError(root.toString(), 'on disk')
     yield stored.bytes.slice()
   }
 
@@ -133,10 +134,16 @@ export class DiskStore implements ObjectStore {
         if (options?.sizeMax !== undefined && bytes.length > options.sizeMax) {
           throw new TooLargeError(root.toString(), options.sizeMax)
         }
-        if (this.#disk.usedBytes + bytes.length > this.#disk.capacityBytes) throw new NoSpaceError('The disk is full.')
+        if (this.#disk.usedBytes + bytes.length > this.#disk.capacityBytes)
+          throw new NoSpaceError('The disk is full.')
         // A liar keeps the row and drops the bytes.
         if (!this.#disk.lies && !rootFor(bytes).equals(root)) continue
-        const kept = { root, size: bytes.length, origin: 'repair' as const, bytes: this.#disk.lies ? new Uint8Array(8) : bytes }
+        const kept = {
+          root,
+          size: bytes.length,
+          origin: 'repair' as const,
+          bytes: this.#disk.lies ? new Uint8Array(8) : bytes
+        }
         this.#disk.objects.set(nameOf(root), kept)
         return kept
       } catch (err) {

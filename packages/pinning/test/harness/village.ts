@@ -2,6 +2,7 @@
 // needs to kill, stop, cut off, restart and inspect nodes, and the watch over the invariants that no
 // node can keep over itself. A failure prints the seed; the seed repeats the run.
 
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import {
   type Clock,
   type ContentPolicy,
@@ -10,13 +11,12 @@ import {
   type OperatorId,
   operatorIdOf,
   type Random,
-  seededRandom,
   type SigningKey,
+  seededRandom,
   signingKeyFromSeed,
   silentLog,
   VirtualClock
 } from '@commonhold/core'
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { Kysely, SqliteDialect, type SqliteStatement } from 'kysely'
 import type { CID } from 'multiformats/cid'
 import type { KeeperTerms } from '../../src/commons.ts'
@@ -58,7 +58,12 @@ export class Village {
   }
 
   /** A pool of that many operators, one node each, all acquainted. */
-  static async of(count: number, seed: number, options: VillageOptions = {}, terms: KeeperTerms = server): Promise<Village> {
+  static async of(
+    count: number,
+    seed: number,
+    options: VillageOptions = {},
+    terms: KeeperTerms = server
+  ): Promise<Village> {
     const village = new Village(seed, options)
     for (let i = 0; i < count; i++) await village.add(terms)
     await village.run(90_000)
@@ -124,7 +129,9 @@ export class Village {
 
   /** Operators whose running nodes truly have the bytes. */
   holders(root: CID): Set<OperatorId> {
-    return new Set(this.nodes.filter((house) => house.alive && house.disk.trulyHolds(root)).map((house) => house.operator))
+    return new Set(
+      this.nodes.filter((house) => house.alive && house.disk.trulyHolds(root)).map((house) => house.operator)
+    )
   }
 
   holdingHouses(root: CID): House[] {
@@ -144,7 +151,9 @@ export class Village {
         ? await Promise.all(
             this.roots.slice(0, 3).map(async (root) => {
               const status = await house.pool.status(root)
-              return status === undefined ? 'unwanted' : `${status.health} ${status.copiesLive} ${status.reasons.join(',')}`
+              return status === undefined
+                ? 'unwanted'
+                : `${status.health} ${status.copiesLive} ${status.reasons.join(',')}`
             })
           )
         : []
@@ -198,7 +207,11 @@ export class House {
   async found(terms: KeeperTerms): Promise<void> {
     const { options } = this.village
     const policy = options.copiesMin === undefined ? {} : { policy: { copiesMin: options.copiesMin } }
-    const { pool } = await Pool.create(await this.components(), { name: 'village', k: 4, ...policy, ...terms }, options)
+    const { pool } = await Pool.create(
+      await this.components(),
+      { name: 'village', k: 4, ...policy, ...terms },
+      options
+    )
     this.#pool = pool
   }
 
@@ -338,7 +351,8 @@ export class House {
               reader,
               all: (parameters: readonly unknown[]) => statement.all(...(parameters as SQLInputValue[])),
               run: (parameters: readonly unknown[]) => statement.run(...(parameters as SQLInputValue[])),
-              iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SQLInputValue[]))
+              iterate: (parameters: readonly unknown[]) =>
+                statement.iterate(...(parameters as SQLInputValue[]))
             }
             statements.set(sql, prepared)
             return prepared
@@ -356,7 +370,13 @@ export class House {
       (message: string, fields?: Record<string, unknown>): void => {
         const err = fields?.['err']
         const rest = { ...fields, ...(err instanceof Error ? { err: `${err.name}: ${err.message}` } : {}) }
-        console.error(this.village.clock.monotonicMs().toFixed(0), this.index, level, message, JSON.stringify(rest))
+        console.error(
+          this.village.clock.monotonicMs().toFixed(0),
+          this.index,
+          level,
+          message,
+          JSON.stringify(rest)
+        )
       }
     return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
   }

@@ -1,7 +1,13 @@
 // A network in one process whose faults are told, not happened upon: latency on the virtual clock,
 // partitions, dead nodes and nodes that are stopped (connections open, nobody answers).
 
-import { type AbortOptions, type NodeId, type Random, UnreachableError, type VirtualClock } from '@commonhold/core'
+import {
+  type AbortOptions,
+  type NodeId,
+  type Random,
+  UnreachableError,
+  type VirtualClock
+} from '@commonhold/core'
 import type { PoolNetwork } from '../../src/components.ts'
 
 /** After so long a request counts as unanswered, whoever waits for it. */
@@ -94,7 +100,13 @@ export class Wires {
 
   async spread(from: NodeId, topic: string, message: Uint8Array): Promise<void> {
     for (const end of this.#ends.values()) {
-      if (end.id === from || !this.reaches(from, end.id) || this.#stopped.has(from) || this.#stopped.has(end.id)) continue
+      if (
+        end.id === from ||
+        !this.reaches(from, end.id) ||
+        this.#stopped.has(from) ||
+        this.#stopped.has(end.id)
+      )
+        continue
       void this.travel(from, end.id).then(
         () => end.topics.get(topic)?.(from, message.slice()),
         () => {
