@@ -12,8 +12,7 @@ import {
   type Signed,
   type SigningKey,
   sha256Code,
-  signRecord,
-  toHex
+  signRecord
 } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
@@ -244,10 +243,6 @@ export function openSealed(bytes: Uint8Array, k: number): SealedBatch {
 
 export function rootOf(change: Change): CID {
   return change.kind === 'pin' ? change.wish.root : change.root
-}
-
-export function journalName(id: Uint8Array): string {
-  return toHex(id)
 }
 
 export function sha256(bytes: Uint8Array): Uint8Array {

@@ -3,7 +3,7 @@
 // Never measured availability. Normative text and vectors: docs/protocol/ranking.md.
 
 import { createHash } from 'node:crypto'
-import { type NodeId, type OperatorId, publicKeyOfNode } from '@commonhold/core'
+import { type OperatorId, publicKeyOfNode } from '@commonhold/core'
 import { negativeLog2 } from './log-table.ts'
 import type { Member } from './member.ts'
 
@@ -17,10 +17,10 @@ export interface RankedMembers {
 }
 
 /** Unit of weight: 64 MiB, so that a weight is a small integer and one member's growth by a byte moves nothing. */
-export const weightUnitBytes: number = 64 * 1024 * 1024
+const weightUnitBytes: number = 64 * 1024 * 1024
 
 /** No member counts for more than this many median ones: the loss of a giant must not be a catastrophe. */
-export const weightMediansMax = 4
+const weightMediansMax = 4
 
 /** Places over which zones are spread; more copies than this of one object are not made. */
 const zonePlaces = 16
@@ -149,10 +149,4 @@ function spreadZones(members: Member[]): Member[] {
 /** A member of unknown zone is neither fresh nor taken: it keeps its place, and is no reason to pass another. */
 function isTaken(member: Member | undefined, taken: ReadonlySet<string>): boolean {
   return member?.zone !== undefined && taken.has(member.zone)
-}
-
-/** Place of a node in a ranking, from 0; absent when it is not ranked. */
-export function placeOf(node: NodeId, ranked: readonly Member[]): number | undefined {
-  const place = ranked.findIndex((member) => member.node === node)
-  return place === -1 ? undefined : place
 }

@@ -265,11 +265,6 @@ export class StoredRoster implements Roster, AsyncDisposable {
   }
 }
 
-/** Whether this key may act as an administrator now. */
-export function isAdministrator(roster: Roster, key: SigningKey): boolean {
-  return roster.operator(operatorIdOf(key.publicKey))?.administrator === true
-}
-
 function memberOf(delegation: DelegationState, counted: boolean): Member {
   const { node, operator, capacityBytes, zone } = delegation
   return {
