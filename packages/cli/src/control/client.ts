@@ -28,6 +28,8 @@ class AnsweredError extends Error {
   constructor(name: OperatingErrorName | 'Error', message: string) {
     super(message)
     this.name = name
+    // Where it was thrown is in the node's log, not here.
+    delete this.stack
   }
 }
 
