@@ -14,7 +14,14 @@ import {
 } from '@commonhold/core'
 import fc from 'fast-check'
 import { nodeFileSystem } from '../src/file-system.ts'
-import { decodeHeader, headerBytes, type ReadAt, readFrame } from '../src/log-frame.ts'
+import {
+  decodeHeader,
+  encodeFrame,
+  encodeHeader,
+  headerBytes,
+  type ReadAt,
+  readFrame
+} from '../src/log-frame.ts'
 import { defaults } from '../src/options.ts'
 import { FileRecordLogs } from '../src/record-log.ts'
 import { text } from './block-store-contract.ts'
@@ -179,6 +186,22 @@ test('one log is open once at a time, and all are listed', async () => {
   assert.deepEqual(await all(again), [])
 })
 
+test('the bytes on disk are those of the vectors', async () => {
+  const vectors = JSON.parse(await readFile(new URL('vectors/record-log.json', import.meta.url), 'utf8'))
+  const salt = Buffer.from(vectors.salt, 'hex')
+  assert.equal(Buffer.from(encodeHeader(salt)).toString('hex'), vectors.header)
+  let file = Buffer.from(vectors.header, 'hex')
+  for (const { position, records, bytes } of vectors.frames) {
+    assert.equal(position, file.length)
+    const decoded = records.map((each: string) => Buffer.from(each, 'hex'))
+    assert.equal(Buffer.from(encodeFrame(salt, position, decoded)).toString('hex'), bytes)
+    file = Buffer.concat([file, Buffer.from(bytes, 'hex')])
+  }
+  await using folder = await temporaryFolder()
+  await writeFile(join(folder.path, 'log.log'), file)
+  assert.deepEqual(await reopened(folder.path), ['first', 'second', '', 'third'])
+})
+
 const badFiles: readonly (readonly [string, Uint8Array, 'begins anew' | 'refused'])[] = [
   ['empty', new Uint8Array(0), 'begins anew'],
   ['truncated', text('commonhold-l'), 'begins anew'],
@@ -231,7 +254,10 @@ test('bad input, 100,000 random mutations of a log: an error or a prefix, never 
     } catch (err) {
       assert.ok(err instanceof MalformedRecordError, `run ${run}: ${err}`)
     }
-    assert.deepEqual(records, expected.slice(0, records.length), `run ${run}`)
+    // Compared as text: a hundred thousand deep comparisons would be most of the test.
+    if (!'one,two,three,four,'.startsWith(`${records.join()},`.replace(/^,$/, ''))) {
+      assert.fail(`run ${run}: ${records.join()}`)
+    }
   }
 })
 
