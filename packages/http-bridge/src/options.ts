@@ -17,7 +17,7 @@ export interface BridgeOptions {
   /**
    * Bytes of fetched objects kept in memory, those being fetched included. 0 keeps nothing. Higher spares the
    * other nodes repeated reads of one picture; it comes out of the memory of this process.
-   * @default 67108864 (64 MiB)
+   * @default 50331648 (48 MiB)
    */
   readonly cacheBytesMax: number
   /**
@@ -33,8 +33,8 @@ export interface BridgeOptions {
   readonly flightLagBytesMax: number
   /**
    * Bytes handed to client sockets and not yet taken by the clients, over all responses. This bounds the memory
-   * slow clients can hold. Responses beyond it wait.
-   * @default 67108864 (64 MiB)
+   * slow clients can hold. Responses beyond it wait, so lower lets fewer slow clients stall the others.
+   * @default 33554432 (32 MiB)
    */
   readonly bodyBytesMax: number
   /**
@@ -151,10 +151,10 @@ export interface BridgeOptions {
 
 export const defaults: BridgeOptions = Object.freeze({
   bridgeScope: 'pool',
-  cacheBytesMax: 64 * 1024 * 1024,
+  cacheBytesMax: 48 * 1024 * 1024,
   cacheAgeMsMax: 15 * 60 * 1000,
   flightLagBytesMax: 4 * 1024 * 1024,
-  bodyBytesMax: 64 * 1024 * 1024,
+  bodyBytesMax: 32 * 1024 * 1024,
   pressureStallMsMax: 5000,
   upstreamWaitMsMax: 15_000,
   cardsMax: 10_000,
