@@ -29,6 +29,7 @@ import type { NodeIntake } from './intake.ts'
 import type { NodeLibrary } from './library.ts'
 import type { Membership } from './membership.ts'
 import { defaults } from './options.ts'
+import { rememberSetting } from './remember-setting.ts'
 import type { StoredTokens } from './tokens.ts'
 import { version } from './version.ts'
 
@@ -172,6 +173,10 @@ export class ComposedNode implements ControlledNode {
     const offered =
       options.keepBytes === undefined ? terms() : { ...terms(), capacityBytes: options.keepBytes }
     const wishesCarried = await membership.join(peer, offered, abortOf(options))
+    // The promise to the pool outlives this process; the quota of this one stays as it started.
+    if (options.keepBytes !== undefined) {
+      await rememberSetting(this.#parts.folder.path, 'node', 'keep', String(options.keepBytes))
+    }
     return { ...this.pool(), wishesCarried }
   }
 

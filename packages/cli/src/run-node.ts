@@ -13,8 +13,8 @@ import { counted } from './units.ts'
 
 export interface RunOptions {
   readonly overrides: readonly Override[]
-  /** Address of a node whose pool to join before the node is said to be ready. */
-  readonly join?: string
+  /** A pool to join before the node is said to be ready, by the address of one of its nodes. */
+  readonly join?: { readonly address: string; readonly keepBytes?: number }
 }
 
 export async function runNode(session: Session, { overrides, join }: RunOptions): Promise<void> {
@@ -25,7 +25,7 @@ export async function runNode(session: Session, { overrides, join }: RunOptions)
   const log = processLog(config.node.logLevel)
   const running = await startNode({ dataFolder, socketPath, config, log }, { signal })
   try {
-    if (join !== undefined) await running.node.join(join, { signal })
+    if (join !== undefined) await running.node.join(join.address, { ...join, signal })
     const about = running.node.about()
     if (terminal.json) terminal.document({ event: 'ready', ...about })
     else greet(terminal, about, running.node.pool())

@@ -7,7 +7,7 @@ import type { JoinAnswer } from '../control/protocol.ts'
 import { poolView } from '../render/pool-view.ts'
 import { runNode } from '../run-node.ts'
 import type { Session } from '../session.ts'
-import { counted, parseBytes } from '../units.ts'
+import { counted, formatBytes, parseBytes } from '../units.ts'
 
 export async function run(
   session: Session,
@@ -23,10 +23,11 @@ export async function run(
     if (!(err instanceof UnreachableError)) throw err
     const overrides: Override[] = (options.set ?? []).map(parseOverride)
     if (keepBytes !== undefined) overrides.push(['node.keep', keepBytes])
-    return runNode(session, { overrides, join: address })
+    return runNode(session, { overrides, join: { address, ...(keepBytes === undefined ? {} : { keepBytes }) } })
   }
   if (terminal.json) return terminal.document(joined)
   terminal.line(poolView(terminal, joined))
+  if (keepBytes !== undefined) terminal.line(`  Keeps up to ${formatBytes(keepBytes)} from its next start on.`)
   if (joined.wishesCarried > 0) {
     terminal.line(`  Took along ${counted(joined.wishesCarried, 'wish', 'wishes')} of this node.`)
   }
