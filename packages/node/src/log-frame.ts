@@ -2,7 +2,7 @@
 // durable together. Knows how to tell a tail torn by a crash from damage. Does no I/O of its own but
 // positional reads it is given. Normative text: docs/protocol/record-log.md.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { MalformedRecordError } from '@commonhold/core'
 import { defaults } from './options.ts'
 
@@ -121,9 +121,7 @@ function recordsIn(payload: Buffer): Uint8Array[] {
 function check(salt: Uint8Array, position: number, ...parts: readonly Uint8Array[]): Buffer {
   const place = Buffer.alloc(8)
   place.writeBigUInt64BE(BigInt(position))
-  const hash = createHash('sha256').update(salt).update(place)
-  for (const part of parts) hash.update(part)
-  return hash.digest()
+  return hash('sha256', Buffer.concat([salt, place, ...parts]), 'buffer')
 }
 
 async function readExactly(readAt: ReadAt, position: number, length: number): Promise<Buffer> {
