@@ -27,7 +27,7 @@ test('a denial by any name holds for every name, and its undo by any name for al
   const { root, digest } = await storage.add(bytesOf(large, 1))
   const names: ContentName[] = [
     { kind: 'cid', cid: root },
-    { kind: 'cid', cid: CID.createV0(root.multihash) },
+    { kind: 'cid', cid: CID.createV1(0x70, root.multihash).toV0() },
     { kind: 'cid', cid: CID.createV1(0x55, root.multihash) },
     { kind: 'cid', cid: rawCidOf(digest) },
     { kind: 'cid', cid: CID.createV1(dagPb.code, rawCidOf(digest).multihash) },

@@ -19,7 +19,7 @@ import { exportKeys, importKeys, openIdentity } from '../src/identity.ts'
 async function emptyFolder(t: TestContext, seed: number) {
   const folder = await mkdtemp(join(tmpdir(), 'commonhold-keys-'))
   t.after(() => rm(folder, { recursive: true }))
-  return { folder: join(folder, 'keys'), random: seededRandom(seed), log: silentLog as Log }
+  return { folder: join(folder, 'keys'), random: seededRandom(seed), log: silentLog }
 }
 
 type Folder = Awaited<ReturnType<typeof emptyFolder>>

@@ -3,7 +3,7 @@
 import { type NodeId, seededRandom, silentLog, systemClock } from '@commonhold/core'
 import { DhtDiscovery } from '../src/discover.ts'
 import { ExchangeClient } from '../src/exchange/client.ts'
-import { type ExchangeAccess, ExchangeServer, openAccess } from '../src/exchange/server.ts'
+import { type ExchangeAccess, openAccess } from '../src/exchange/server.ts'
 import { exchangeProtocol } from '../src/exchange/wire.ts'
 import { Network } from '../src/network.ts'
 import { Libp2pPoolNetwork } from '../src/pool-network.ts'

@@ -74,7 +74,7 @@ test(`whatever a server sends, a client hands on right bytes or an error (seed $
     const client = clientOf({
       server: (stream) => {
         stream.addEventListener('message', () => {
-          const frames = byWalk.map(({ bytes }) => {
+          const frames: Uint8Array[] = byWalk.map(({ bytes }) => {
             const length = new Uint8Array(4)
             new DataView(length.buffer).setUint32(0, bytes.length)
             return encodeFrame(0x11, 1, length, bytes).subarray().slice()

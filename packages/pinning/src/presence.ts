@@ -99,7 +99,7 @@ export class Presence {
   async stop(): Promise<void> {
     this.#stop.abort(new Error('stopped'))
     await this.#running
-    await Promise.allSettled([...this.#peers.values()].map((peer) => peer.greeting))
+    await Promise.allSettled([...this.#peers.values()].flatMap((peer) => peer.greeting ?? []))
   }
 
   isReachable(node: NodeId): boolean {

@@ -83,6 +83,8 @@ export class DiskStore implements ObjectStore {
   readonly #isAlive: () => boolean
   readonly provided: Set<string> = new Set()
   fetches = 0
+  /** Listing what is here fails half way. */
+  failRoots = false
 
   constructor(disk: Disk, node: NodeId, wires: Wires, events: DiskEvents, isAlive: () => boolean) {
     this.#disk = disk
@@ -104,14 +106,18 @@ export class DiskStore implements ObjectStore {
   async *roots(): AsyncIterable<HeldObject> {
     await this.#running()
     const all = [...this.#disk.objects.values()].sort((a, b) => compareRoots(a.root, b.root))
-    for (const { root, size, origin } of all) yield { root, size, origin }
+    for (const [i, { root, size, origin }] of all.entries()) {
+      if (this.failRoots && i === all.length - 1) throw new Error('EIO: i/o error, read')
+      yield { root, size, origin }
+    }
+    if (this.failRoots) throw new Error('EIO: i/o error, read')
   }
 
   async *blocks(root: CID): AsyncIterable<Uint8Array> {
     await this.#running()
     const stored = this.#disk.objects.get(nameOf(root))
     if (stored === undefined) throw new NotFoundError(`${root.toString()} is not here.`)
-    if (!this.#disk.lies && !rootFor(stored.bytes).equals(root))
+    if (!this.#disk.lies && !root.equals(rootFor(stored.bytes)))
       throw new CorruptBlockError(root.toString(), 'on disk')
     yield stored.bytes.slice()
   }
