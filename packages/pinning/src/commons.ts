@@ -107,9 +107,12 @@ export class Commons implements AsyncDisposable {
     const operator = operatorKey(components)
     const { genesis, recoverySeed } = foundPool(operator, components.random, found)
     const roster = await StoredRoster.create(components, genesis)
-    await enter(components, roster, terms, undefined, options)
-    await choosePool(components.logs, roster.poolId)
-    return { commons: await Commons.#over(components, roster, options), recoverySeed }
+    const commons = await released(roster, async () => {
+      await enter(components, roster, terms, undefined, options)
+      await choosePool(components.logs, roster.poolId)
+      return Commons.#over(components, roster, options)
+    })
+    return { commons, recoverySeed }
   }
 
   /**
@@ -130,13 +133,15 @@ export class Commons implements AsyncDisposable {
     }
     const roster = await StoredRoster.create(components, genesis)
     const own = operatorIdOf(operatorKey(components).publicKey)
-    // Their roster first: it may hold newer entries of ours, from before this node lost its disk.
-    await exchangeRosters(network, roster, peer, own, options)
-    await enter(components, roster, terms, options.domain, options.sync ?? {})
-    await exchangeRosters(network, roster, peer, own, options)
-    // Last: a node that dies before here is in the pool it was in before.
-    await choosePool(logs, roster.poolId)
-    return Commons.#over(components, roster, options.sync ?? {})
+    return released(roster, async () => {
+      // Their roster first: it may hold newer entries of ours, from before this node lost its disk.
+      await exchangeRosters(network, roster, peer, own, options)
+      await enter(components, roster, terms, options.domain, options.sync ?? {})
+      await exchangeRosters(network, roster, peer, own, options)
+      // Last: a node that dies before here is in the pool it was in before.
+      await choosePool(logs, roster.poolId)
+      return Commons.#over(components, roster, options.sync ?? {})
+    })
   }
 
   /** The pool this node is in; absent when there is none. */
@@ -146,7 +151,8 @@ export class Commons implements AsyncDisposable {
   ): Promise<Commons | undefined> {
     const poolId = await currentPool(components.logs)
     if (poolId === undefined) return undefined
-    return Commons.#over(components, await StoredRoster.open(components, poolId), options)
+    const roster = await StoredRoster.open(components, poolId)
+    return released(roster, () => Commons.#over(components, roster, options))
   }
 
   static async #over(
@@ -204,6 +210,16 @@ export class Commons implements AsyncDisposable {
     await this.stop()
     await this.journals[Symbol.asyncDispose]()
     await this.roster[Symbol.asyncDispose]()
+  }
+}
+
+/** Closes the roster's log when the rest fails, so that it can be tried again. */
+async function released<T>(roster: StoredRoster, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (err) {
+    await roster[Symbol.asyncDispose]()
+    throw err
   }
 }
 

@@ -90,9 +90,14 @@ export class Journals implements AsyncDisposable {
   /** Opens the log, and brings the index to where the log is: by the missing rest, or from nothing. */
   static async open(parts: JournalParts): Promise<Journals> {
     const journals = new Journals(parts, await parts.logs.open(journalLogName(parts.roster.poolId)))
-    await journals.#catchUp()
-    await journals.#applyGrants()
-    return journals
+    try {
+      await journals.#catchUp()
+      await journals.#applyGrants()
+      return journals
+    } catch (err) {
+      await journals[Symbol.asyncDispose]()
+      throw err
+    }
   }
 
   get wanted(): Wanted {

@@ -92,17 +92,21 @@ export class StoredRoster implements Roster, AsyncDisposable {
   /** @throws MalformedRecordError when the log does not begin with the genesis of this pool. */
   static async open(parts: RosterParts, poolId: Uint8Array): Promise<StoredRoster> {
     const log = await parts.logs.open(logName(poolId))
-    let genesis: Signed<Genesis> | undefined
-    const entries: Signed<RosterEntry>[] = []
-    for await (const bytes of log.records()) {
-      if (genesis === undefined) genesis = openGenesis(bytes)
-      else entries.push(openRosterEntry(poolId, bytes))
-    }
-    if (genesis === undefined || Buffer.compare(genesis.hash, poolId) !== 0) {
+    try {
+      let genesis: Signed<Genesis> | undefined
+      const entries: Signed<RosterEntry>[] = []
+      for await (const bytes of log.records()) {
+        if (genesis === undefined) genesis = openGenesis(bytes)
+        else entries.push(openRosterEntry(poolId, bytes))
+      }
+      if (genesis === undefined || Buffer.compare(genesis.hash, poolId) !== 0) {
+        throw new MalformedRecordError('roster log', 'it does not begin with the genesis record of this pool')
+      }
+      return new StoredRoster(genesis, parts.clock, log, retained(genesis, entries))
+    } catch (err) {
       await log[Symbol.asyncDispose]()
-      throw new MalformedRecordError('roster log', 'it does not begin with the genesis record of this pool')
+      throw err
     }
-    return new StoredRoster(genesis, parts.clock, log, retained(genesis, entries))
   }
 
   get genesis(): Genesis {

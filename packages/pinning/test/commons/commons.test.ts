@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex } from '@commonhold/core'
+import { currentPool } from '../../src/current-pool.ts'
 import { sealBatch, signOpening } from '../../src/journal-records.ts'
 import { headsTopic } from '../../src/sync-requests.ts'
 import { root, Town, type TownNode, wish } from './town.ts'
@@ -146,6 +147,28 @@ test('a node rebuilt from its keys alone has its wishes back, and takes them bac
     assert.deepEqual(node.commons.journals.forked(), [])
     assert.equal(node.commons.roster.members().length, 3)
   }
+  await town.close()
+})
+
+test('a join that fails half way is tried again, in the same process and with nothing left behind', async () => {
+  const town = new Town(17)
+  const [a] = await town.pool(1)
+  assert.ok(a)
+  const late = town.node()
+  // The answer to the third question is lost: genesis came, the rosters did not.
+  let asked = 0
+  const answer = a.peer.answer.bind(a.peer)
+  a.peer.answer = async (from, message) => {
+    if (++asked === 3) throw new Error('cut')
+    return answer(from, message)
+  }
+  await assert.rejects(late.join(a))
+  assert.equal(await currentPool(late.logs), undefined)
+  await late.join(a)
+  await late.commons.start()
+  await late.pin(1)
+  await town.settle()
+  assert.deepEqual(await a.wanted(), [1])
   await town.close()
 })
 
@@ -325,6 +348,17 @@ test('the index is made again from the log, whatever became of it', async () => 
   await b.open()
   assert.deepEqual((await b.commons.wanted.list(undefined, 1000)).length, before.length)
   assert.equal(await b.commons.journals.wishOf(b.operator, root(50)), undefined)
+
+  // An index of as many records, but of other ones: it is not believed either.
+  await b.stop()
+  const { database } = await b.components()
+  await database.deleteFrom('wanted').execute()
+  await database
+    .updateTable('applied_log')
+    .set({ last_hash: new Uint8Array(32) })
+    .execute()
+  await b.open()
+  assert.deepEqual((await b.commons.wanted.list(undefined, 1000)).length, before.length)
   await town.close()
 })
 

@@ -1,6 +1,7 @@
 // Record logs in memory that forget, at a crash, what was not durable: an append is durable when it has
 // resolved. `lag` holds appends back until told, so that a test decides at which instant a node dies.
 
+import { ConflictError } from '@commonhold/core'
 import type { RecordLog, RecordLogs } from '../../src/components.ts'
 
 export class MemoryLogs implements RecordLogs {
@@ -8,6 +9,7 @@ export class MemoryLogs implements RecordLogs {
   #held: (() => void)[] | undefined
   #failure: Error | undefined
   #generation = 0
+  readonly #open = new Set<string>()
   appends = 0
 
   constructor(durable: ReadonlyMap<string, readonly Uint8Array[]> = new Map()) {
@@ -19,6 +21,8 @@ export class MemoryLogs implements RecordLogs {
   }
 
   async open(name: string): Promise<RecordLog> {
+    if (this.#open.has(name)) throw new ConflictError(`The log ${name} is open already.`)
+    this.#open.add(name)
     const generation = this.#generation
     const records = this.#durable.get(name) ?? []
     this.#durable.set(name, records)
@@ -35,7 +39,9 @@ export class MemoryLogs implements RecordLogs {
       async *records() {
         for (const bytes of [...records]) yield bytes.slice()
       },
-      async [Symbol.asyncDispose]() {}
+      [Symbol.asyncDispose]: async () => {
+        if (generation === this.#generation) this.#open.delete(name)
+      }
     }
   }
 
@@ -53,6 +59,7 @@ export class MemoryLogs implements RecordLogs {
   /** The process dies: what waits is lost, and its handles are dead. */
   crash(): void {
     this.#generation++
+    this.#open.clear()
     this.release()
   }
 
