@@ -6,7 +6,6 @@ import { type TestContext, test } from 'node:test'
 import {
   ConflictError,
   InvalidInputError,
-  type Log,
   MalformedRecordError,
   seededRandom,
   silentLog
