@@ -62,8 +62,6 @@ export interface ConnectedPeer {
   readonly node: NodeId
   readonly address: string
   readonly direction: 'inbound' | 'outbound'
-  /** Protocols it says it speaks; empty until identified. */
-  readonly protocols: readonly string[]
 }
 
 export type StreamHandler = (peer: NodeId, stream: Stream) => void
@@ -170,8 +168,7 @@ export class Network implements AsyncDisposable {
     return this.libp2p.getConnections().map((connection) => ({
       node: connection.remotePeer.toString(),
       address: connection.remoteAddr.toString(),
-      direction: connection.direction,
-      protocols: []
+      direction: connection.direction
     }))
   }
 

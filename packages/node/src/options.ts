@@ -29,7 +29,7 @@ export interface NodeOptions {
   readonly exchangeSliceBytes: number
   /** Block bytes a server may send ahead of the reader, per request, in bytes. At least `blockBytesMax`, or a block could never complete. 4 MiB keeps 40 MiB/s at 100 ms of round trip; higher costs the requester that memory for every slow reader. @default 4194304 */
   readonly exchangeWindowBytes: number
-  /** Sum of the windows of all requests under way here, in bytes; a request beyond it is refused with BusyError. Lower serves fewer readers at once, higher is memory that slow readers can hold. @default 100663296 */
+  /** Sum of the windows of all requests under way here, in bytes; a request beyond it is refused with BusyError. Lower serves fewer readers at once, higher is memory that slow readers can hold. @default 67108864 */
   readonly exchangeReceiveBytesMax: number
   /** Bytes of blocks read from disk and not yet sent, over all peers, in bytes; further requests wait their turn. Lower makes readers wait for one another's disk, higher is memory that peers who read slowly can hold. @default 67108864 */
   readonly exchangeSendBytesMax: number
@@ -119,7 +119,7 @@ export const defaults: Readonly<NodeOptions> = Object.freeze({
   exchangeFrameBytesMax: 256 * 1024,
   exchangeSliceBytes: 64 * 1024,
   exchangeWindowBytes: 4 * 1024 * 1024,
-  exchangeReceiveBytesMax: 96 * 1024 * 1024,
+  exchangeReceiveBytesMax: 64 * 1024 * 1024,
   exchangeSendBytesMax: 64 * 1024 * 1024,
   exchangeRequestsPerMemberMax: 64,
   exchangeRequestsPerStrangerMax: 8,

@@ -11,7 +11,7 @@ import {
 import type { Stream } from '@libp2p/interface'
 import { encodeFrame, type Frame, FrameStream } from './frame-stream.ts'
 import { defaults } from './options.ts'
-import { poolRefusals, poolWire } from './pool-network.ts'
+import { poolRefusals, poolWire } from './pool-wire.ts'
 
 interface Asked {
   resolve(answer: Uint8Array): void

@@ -19,22 +19,7 @@ import { encodeFrame, type Frame, FrameStream } from './frame-stream.ts'
 import type { Network } from './network.ts'
 import { defaults } from './options.ts'
 import { PoolLink } from './pool-link.ts'
-
-export const poolProtocol = '/commonhold/pool/1.0.0'
-
-/** Frame types; from there on the answers of the asked. */
-export const poolWire: Readonly<Record<'request' | 'answer' | 'refusal', number>> = Object.freeze({
-  request: 0x01,
-  answer: 0x11,
-  refusal: 0x12
-})
-
-/** Body of a refusal: one byte. Codes are for ever. */
-export const poolRefusals: Readonly<Record<'busy' | 'failed' | 'too-large', number>> = Object.freeze({
-  busy: 1,
-  failed: 2,
-  'too-large': 3
-})
+import { poolProtocol, poolRefusals, poolWire } from './pool-wire.ts'
 
 export interface PoolNetworkComponents {
   readonly network: Network

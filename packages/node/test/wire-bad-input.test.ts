@@ -8,7 +8,7 @@ import type { Stream } from '@libp2p/interface'
 import { encodeQuestion, exchangeProtocol } from '../src/exchange/wire.ts'
 import { encodeFrame } from '../src/frame-stream.ts'
 import { defaults } from '../src/options.ts'
-import { poolProtocol, poolWire } from '../src/pool-network.ts'
+import { poolProtocol, poolWire } from '../src/pool-wire.ts'
 import { addressOf, startNode, type TestNode } from './nodes.ts'
 import { sampleObject } from './sample-objects.ts'
 

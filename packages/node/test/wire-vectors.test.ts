@@ -13,7 +13,7 @@ import {
   encodeQuestion
 } from '../src/exchange/wire.ts'
 import { encodeFrame, FrameDecoder } from '../src/frame-stream.ts'
-import { poolRefusals, poolWire } from '../src/pool-network.ts'
+import { poolRefusals, poolWire } from '../src/pool-wire.ts'
 
 interface Vector {
   what: string
