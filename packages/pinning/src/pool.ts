@@ -35,7 +35,7 @@ import { isPlacedHere, keepersFor, type Plan, planObject, type Reason, type Situ
 import { Presence, type Standing } from './presence.ts'
 import { ProofReceipts } from './proof-receipts.ts'
 import { Prover } from './prove.ts'
-import { Releases } from './release.ts'
+import { type ReleaseOutcome, Releases } from './release.ts'
 import { Repairs } from './repair.ts'
 import { Reports } from './report.ts'
 import { RootLocks } from './root-locks.ts'
@@ -533,6 +533,14 @@ export class Pool implements AsyncDisposable {
   /** Looks for unwanted objects now, as it happens by itself every `collectIntervalMs`. */
   sweep(options?: AbortOptions): Promise<Sweep> {
     return this.#collector.sweep(options)
+  }
+
+  /**
+   * Lets our copy go if these keepers prove theirs and hold it; what the plan does by itself when it
+   * finds a copy superfluous. Never brings the proven copies elsewhere below `copiesMin`.
+   */
+  releaseNow(root: CID, askHolds: readonly NodeId[], options?: AbortOptions): Promise<ReleaseOutcome> {
+    return this.#releases.release(root, askHolds, options)
   }
 
   /** Called with every plan this node makes. Returns how to stop listening. */

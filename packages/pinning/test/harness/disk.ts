@@ -45,15 +45,31 @@ export class Disk {
     this.storeEpoch = this.#random.bytes(16)
   }
 
-  put(bytes: Uint8Array): CID {
+  put(bytes: Uint8Array, origin: 'upload' | 'repair' = 'upload'): CID {
     const root = rootFor(bytes)
-    this.objects.set(nameOf(root), { root, size: bytes.length, origin: 'upload', bytes: bytes.slice() })
+    this.objects.set(nameOf(root), { root, size: bytes.length, origin, bytes: bytes.slice() })
     return root
   }
 
   flip(root: CID): void {
     const stored = this.objects.get(nameOf(root))
     if (stored !== undefined) stored.bytes[0] = (stored.bytes[0] ?? 0) ^ 1
+  }
+
+  /** From now on it answers with garbage of the right length and shape. */
+  dropBytes(root: CID): Uint8Array {
+    const stored = this.objects.get(nameOf(root))
+    if (stored === undefined) throw new Error('nothing to drop')
+    const right = stored.bytes
+    stored.bytes = new Uint8Array(right.length)
+    this.lies = true
+    return right
+  }
+
+  restoreBytes(root: CID, right: Uint8Array): void {
+    const stored = this.objects.get(nameOf(root))
+    if (stored !== undefined) stored.bytes = right
+    this.lies = false
   }
 
   /** Whether the bytes are really here and right: what no node can see, and every test wants to know. */

@@ -253,6 +253,10 @@ export class House {
     this.#sqlite = undefined
   }
 
+  rows(table: string): number {
+    return Number(this.#sqlite?.prepare(`select count(*) as n from ${table}`).get()?.['n'])
+  }
+
   async put(text: string, terms: Partial<Wish> = {}): Promise<{ root: CID; result: WantResult }> {
     const bytes = new TextEncoder().encode(text)
     const root = this.disk.put(bytes)

@@ -23,6 +23,8 @@ export class Wires {
   readonly #stopped = new Set<NodeId>()
   latencyMs: { min: number; max: number } = { min: 1, max: 20 }
   requests = 0
+  /** Sees every request as it leaves. */
+  onRequest: ((from: NodeId, to: NodeId, message: Uint8Array) => void) | undefined
 
   constructor(clock: VirtualClock, random: Random) {
     this.#clock = clock
@@ -90,6 +92,7 @@ export class Wires {
 
   async carry(from: NodeId, to: NodeId, message: Uint8Array, options?: AbortOptions): Promise<Uint8Array> {
     this.requests++
+    this.onRequest?.(from, to, message)
     await this.travel(from, to, options)
     const end = this.#ends.get(to)
     if (end?.handler === undefined) throw new UnreachableError(`${to} does not answer.`)
