@@ -1,15 +1,20 @@
-// A hundred thousand damaged records at the doors of the shared half. The table of single faults, and a
-// short run of this, are in bad-input.test.ts.
+// A hundred thousand damaged records at the doors of the shared half, in a heap of 96 MiB. The table of single
+// faults, and a short run of this, are in bad-input.test.ts.
 
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
-import { damageAtRandom, doorsOf } from './commons/doors.ts'
-import { Town } from './commons/town.ts'
+import { Worker } from 'node:worker_threads'
 
 test('a hundred thousand damaged records', { timeout: 300_000 }, async () => {
-  const town = new Town(1)
-  const [a] = await town.pool(1)
-  if (a === undefined) throw new Error('no node')
-  await a.pin(1)
-  damageAtRandom(doorsOf(a), 100_000)
-  await town.close()
+  const worker = new Worker(new URL('commons/damage-worker.ts', import.meta.url), {
+    workerData: 100_000,
+    execArgv: ['--conditions=source'],
+    resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 16 }
+  })
+  const messages: unknown[] = []
+  worker.on('message', (message) => messages.push(message))
+  // An error in the worker, out of memory included, rejects here.
+  await once(worker, 'exit')
+  assert.deepEqual(messages, ['whole'])
 })
