@@ -1,6 +1,5 @@
 // Must show 12: a backup of a node restored over a newer one, and a node rebuilt from its key alone.
-// Nothing it wished for is lost, and its journal does not fork. Seen to fail when the restored node
-// appends without asking its peers for its own head.
+// Nothing it wished for is lost, and nobody sees its journal fork.
 
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
@@ -76,12 +75,19 @@ async function add(pool: ProcessPool, node: NodeProcess): Promise<AddAnswer> {
 async function ownPins(node: NodeProcess): Promise<Set<string>> {
   const { stdout, code, stderr } = await node.command('pin', 'ls', '--own', '--json')
   assert.equal(code, 0, stderr)
-  const rows = stdout.trim().split('\n').filter((line) => line !== '')
+  const rows = stdout
+    .trim()
+    .split('\n')
+    .filter((line) => line !== '')
   return new Set(rows.map((line) => (JSON.parse(line) as PinRow).cid))
 }
 
 /** Everybody wants all of them, has proven copies, and nobody sees a fork. */
-async function assertWanted(pool: ProcessPool, objects: readonly AddAnswer[], operatorId: string): Promise<void> {
+async function assertWanted(
+  pool: ProcessPool,
+  objects: readonly AddAnswer[],
+  operatorId: string
+): Promise<void> {
   for (const node of pool.nodes) {
     for (const { cid } of objects) {
       await until(`${node.name} knows ${cid} with three proven copies`, patienceMs, async () => {

@@ -48,7 +48,9 @@ async function placeWhere(pool: ProcessPool, adder: NodeProcess, adderHolds: boo
     const placed = await place(pool, adder, 300_000 + i * 400_000)
     if ((placed.holders[0] === adder) === adderHolds) return placed
   }
-  throw new Error(`${throwsMax} objects, and placement never ${adderHolds ? 'named' : 'passed over'} ${adder.name}.`)
+  throw new Error(
+    `${throwsMax} objects, and placement never ${adderHolds ? 'named' : 'passed over'} ${adder.name}.`
+  )
 }
 
 test('two nodes of one operator are one copy', { timeout: 300_000 }, async () => {

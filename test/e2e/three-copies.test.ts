@@ -1,6 +1,5 @@
 // Must show 2 in small: real processes, bridge cache 0, one object, two of its three holders SIGKILLed.
-// Seen to fail with `repairDelayMs` put out of reach (no third copy), and with `copies` 2 (no survivor
-// for some pair). The whole of it is in three-copies.slow.test.ts.
+// The whole of it is in three-copies.slow.test.ts.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -6,7 +6,12 @@ import { join } from 'node:path'
 import { configFileName, configTemplate } from './config.ts'
 
 /** @param value as TOML, e.g. `"50GB"` with its quotes. */
-export async function rememberSetting(dataFolder: string, section: string, key: string, value: string): Promise<void> {
+export async function rememberSetting(
+  dataFolder: string,
+  section: string,
+  key: string,
+  value: string
+): Promise<void> {
   const path = join(dataFolder, configFileName)
   const text = await readFile(path, 'utf8').catch((err: NodeJS.ErrnoException) => {
     if (err.code === 'ENOENT') return configTemplate
@@ -31,7 +36,8 @@ export function withSetting(text: string, section: string, key: string, value: s
   const after = lines.findIndex((line, i) => i > header && /^\s*\[/.test(line))
   const end = after === -1 ? lines.length : after
   const form = (commented: string): RegExp => new RegExp(`^\\s*${commented}${key}\\s*=`)
-  const within = (pattern: RegExp): number => lines.findIndex((line, i) => i > header && i < end && pattern.test(line))
+  const within = (pattern: RegExp): number =>
+    lines.findIndex((line, i) => i > header && i < end && pattern.test(line))
   const set = within(form(''))
   const at = set === -1 ? within(form('#\\s*')) : set
   if (at === -1) lines.splice(header + 1, 0, `${key} = ${value}`)

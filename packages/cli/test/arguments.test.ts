@@ -48,7 +48,11 @@ const table: readonly (readonly [what: string, args: readonly string[], code: nu
 
 for (const [what, args, code, message] of table) {
   test(`arguments: ${what}`, async () => {
-    const result = await runCommand(args, { dataFolder: join(folder, 'data'), stdin: 'garbage', timeoutMs: 20_000 })
+    const result = await runCommand(args, {
+      dataFolder: join(folder, 'data'),
+      stdin: 'garbage',
+      timeoutMs: 20_000
+    })
     assert.equal(result.code, code, result.stderr)
     assert.match(result.stderr, message)
     assert.equal(result.stdout, '')

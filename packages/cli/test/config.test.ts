@@ -68,8 +68,16 @@ test('config: every line of the template, uncommented, is a valid setting', asyn
 })
 
 test('config: sizes, durations and overrides are read as people write them', async () => {
-  await writeFile(join(folder, configFileName), '[node]\nkeep = "1.5TB"\n[http]\ncacheAge = "90m"\nport = 1\n')
-  const overrides = ['http.port=9000', 'node.class=home', 'node.zone="north sea"', 'network.listen=["/ip4/1.2.3.4/tcp/1"]']
+  await writeFile(
+    join(folder, configFileName),
+    '[node]\nkeep = "1.5TB"\n[http]\ncacheAge = "90m"\nport = 1\n'
+  )
+  const overrides = [
+    'http.port=9000',
+    'node.class=home',
+    'node.zone="north sea"',
+    'network.listen=["/ip4/1.2.3.4/tcp/1"]'
+  ]
   const config = await readConfig(folder, overrides.map(parseOverride))
   assert.equal(config.node.keep, 1.5e12)
   assert.equal(config.node.class, 'home')

@@ -6,9 +6,9 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import type { Command } from 'commander'
 import { configTemplate } from '../src/config.ts'
+import { readEnvironment } from '../src/environment.ts'
 import { doctorExitCode, exitCodes, interruptedExitCode, unexpectedExitCode } from '../src/exit-codes.ts'
 import { createProgram } from '../src/program.ts'
-import { readEnvironment } from '../src/environment.ts'
 
 const document = await readFile(new URL('../../../docs/cli.md', import.meta.url), 'utf8')
 
@@ -26,19 +26,26 @@ const program = createProgram({
 
 test('every command and option is documented, and no other', () => {
   const rows = new Map(
-    [...document.matchAll(/^\| `(commonhold [a-z]+(?: [a-z]+)?)([^`]*)` \| (.*) \|$/gm)].map((found) => [found[1], found[0]])
+    [...document.matchAll(/^\| `(commonhold [a-z]+(?: [a-z]+)?)([^`]*)` \| (.*) \|$/gm)].map((found) => [
+      found[1],
+      found[0]
+    ])
   )
   const commands = leaves(program)
   assert.deepEqual(new Set(rows.keys()), new Set(commands.map(({ path }) => path)))
   for (const { path, command } of commands) {
     for (const option of command.options) {
-      assert.ok(rows.get(path)?.includes(option.long ?? option.flags), `${path} ${option.long} is in docs/cli.md`)
+      assert.ok(
+        rows.get(path)?.includes(option.long ?? option.flags),
+        `${path} ${option.long} is in docs/cli.md`
+      )
     }
   }
 })
 
 test('every exit code is documented', () => {
-  for (const [name, code] of Object.entries(exitCodes)) assert.ok(document.includes(`| ${code} | \`${name}\` |`), name)
+  for (const [name, code] of Object.entries(exitCodes))
+    assert.ok(document.includes(`| ${code} | \`${name}\` |`), name)
   for (const code of [0, unexpectedExitCode, doctorExitCode, interruptedExitCode]) {
     assert.match(document, new RegExp(`^\\| ${code} \\| +\\|`, 'm'))
   }
@@ -47,7 +54,9 @@ test('every exit code is documented', () => {
 })
 
 test('every setting is documented, and no other', () => {
-  const documented = new Set([...document.matchAll(/^\| `([a-z]+\.[A-Za-z]+)` \|/gm)].map((found) => found[1]))
+  const documented = new Set(
+    [...document.matchAll(/^\| `([a-z]+\.[A-Za-z]+)` \|/gm)].map((found) => found[1])
+  )
   let section = ''
   const known = new Set<string>(['pool.timeScale'])
   for (const line of configTemplate.split('\n')) {

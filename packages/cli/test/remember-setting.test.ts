@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parse } from 'smol-toml'
 import { configTemplate, resolveConfig } from '../src/config.ts'
 import { withSetting } from '../src/remember-setting.ts'
-import { parse } from 'smol-toml'
 
 const keepOf = (text: string): number => resolveConfig(parse(text), 'test').node.keep
 

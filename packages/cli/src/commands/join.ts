@@ -23,11 +23,15 @@ export async function run(
     if (!(err instanceof UnreachableError)) throw err
     const overrides: Override[] = (options.set ?? []).map(parseOverride)
     if (keepBytes !== undefined) overrides.push(['node.keep', keepBytes])
-    return runNode(session, { overrides, join: { address, ...(keepBytes === undefined ? {} : { keepBytes }) } })
+    return runNode(session, {
+      overrides,
+      join: { address, ...(keepBytes === undefined ? {} : { keepBytes }) }
+    })
   }
   if (terminal.json) return terminal.document(joined)
   terminal.line(poolView(terminal, joined))
-  if (keepBytes !== undefined) terminal.line(`  Keeps up to ${formatBytes(keepBytes)} from its next start on.`)
+  if (keepBytes !== undefined)
+    terminal.line(`  Keeps up to ${formatBytes(keepBytes)} from its next start on.`)
   if (joined.wishesCarried > 0) {
     terminal.line(`  Took along ${counted(joined.wishesCarried, 'wish', 'wishes')} of this node.`)
   }

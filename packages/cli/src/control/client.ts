@@ -1,6 +1,9 @@
 // The command's end of the control socket. Loads nothing but node:http, so that asking a running node
 // costs no more than starting Node does.
 
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { AbortOptions, OperatingErrorName } from '@commonhold/core'
 import {
   BusyError,
@@ -9,9 +12,6 @@ import {
   UnauthorizedError,
   UnreachableError
 } from '@commonhold/core/errors'
-import { Agent, type IncomingMessage, request as httpRequest } from 'node:http'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { controlVersion, type ErrorAnswer } from './protocol.ts'
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>
@@ -109,7 +109,9 @@ export class ControlClient implements Disposable {
       method,
       path,
       ask,
-      body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+      body === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
     )
     request.end(body)
     return read<A>(await answer)
@@ -170,13 +172,18 @@ async function read<A>(response: IncomingMessage): Promise<A> {
   try {
     answer = text === '' ? (undefined as A) : (JSON.parse(text) as A)
   } catch (err) {
-    throw new InvalidInputError('The node answered with something that is not JSON: is it of another version?', {
-      cause: err
-    })
+    throw new InvalidInputError(
+      'The node answered with something that is not JSON: is it of another version?',
+      {
+        cause: err
+      }
+    )
   }
   if (isErrorAnswer(answer)) throw new AnsweredError(answer.error.name, answer.error.message)
   if ((response.statusCode ?? 500) >= 400) {
-    throw new NotFoundError('The running node does not know this request: it is of another version. Restart it.')
+    throw new NotFoundError(
+      'The running node does not know this request: it is of another version. Restart it.'
+    )
   }
   return answer
 }
@@ -186,5 +193,8 @@ function isErrorAnswer(value: unknown): value is ErrorAnswer {
 }
 
 function isHangUp(err: unknown): boolean {
-  return err instanceof UnreachableError || ['EPIPE', 'ECONNRESET'].includes((err as NodeJS.ErrnoException).code ?? '')
+  return (
+    err instanceof UnreachableError ||
+    ['EPIPE', 'ECONNRESET'].includes((err as NodeJS.ErrnoException).code ?? '')
+  )
 }
