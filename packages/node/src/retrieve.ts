@@ -6,11 +6,7 @@ import {
   type AbortOptions,
   BusyError,
   type Clock,
-  ConflictError,
-  CorruptBlockError,
-  DeniedError,
   type Log,
-  MalformedRecordError,
   type NodeId,
   NotFoundError,
   UnreachableError
@@ -98,34 +94,38 @@ export class Retrieval {
   async *blocks(root: CID, range: ByteRange, options: RetrieveOptions = {}): AsyncGenerator<FetchedBlock> {
     const { exchange } = this.#components
     const sources = new Sources(this.#hints(options), this.#discovery(root, options))
-    let from = range.from
-    for (let source = await sources.next(); source !== undefined; source = await sources.next()) {
-      options.signal?.throwIfAborted()
-      let progressed = false
-      try {
-        const rest = { from: Math.min(from, range.to), to: range.to }
-        for await (const block of exchange.blocks(source.node, root, rest, options)) {
-          if (block.piece !== undefined) {
-            from = block.piece.offset + block.piece.bytes.length
-            progressed = true
-          }
-          yield block
-        }
-        return
-      } catch (err) {
+    try {
+      let from = range.from
+      for (let source = await sources.next(); source !== undefined; source = await sources.next()) {
         options.signal?.throwIfAborted()
-        this.#judge(source, root, err, options)
-        sources.failed(source, err, progressed)
+        let progressed = false
+        try {
+          const rest = { from: Math.min(from, range.to), to: range.to }
+          for await (const block of exchange.blocks(source.node, root, rest, options)) {
+            if (block.piece !== undefined) {
+              from = block.piece.offset + block.piece.bytes.length
+              progressed = true
+            }
+            yield block
+          }
+          return
+        } catch (err) {
+          options.signal?.throwIfAborted()
+          this.#judge(source, root, err, options)
+          sources.failed(source, err, progressed)
+        }
       }
+      throw whyNobody(root, sources.failures)
+    } finally {
+      await sources.close()
     }
-    throw whyNobody(root, sources.failures)
   }
 
   /** @throws what no other source could mend */
   #judge(source: Source, root: CID, err: unknown, options: RetrieveOptions): void {
-    if (err instanceof MalformedRecordError) throw err
-    if (err instanceof ConflictError && options.repair === true) throw err
-    if (err instanceof CorruptBlockError)
+    if (nameOf(err) === 'MalformedRecordError') throw err
+    if (nameOf(err) === 'ConflictError' && options.repair === true) throw err
+    if (nameOf(err) === 'CorruptBlockError')
       this.#distrusted.set(source.node, this.#components.clock.monotonicMs())
     this.#components.log.debug('a source was given up', {
       root: root.toString(),
@@ -154,10 +154,10 @@ export class Retrieval {
 /** Absence is only told when everybody said so; one silent holder may have it. */
 function whyNobody(root: CID, failures: readonly unknown[]): Error {
   const subject = `Object ${root}`
-  const silent = failures.filter((err) => !(err instanceof NotFoundError) && !(err instanceof DeniedError))
+  const silent = failures.filter((err) => !['NotFoundError', 'DeniedError'].includes(nameOf(err)))
   if (silent.length > 0) {
     const [first] = silent
-    if (silent.every((err) => err instanceof BusyError)) {
+    if (silent.every((err) => nameOf(err) === 'BusyError')) {
       return new BusyError(`${subject}: everybody who has it is busy. Try again shortly.`, { cause: first })
     }
     return new UnreachableError(`${subject} could not be fetched from any of ${failures.length} sources.`, {
@@ -174,4 +174,8 @@ function whyNobody(root: CID, failures: readonly unknown[]): Error {
 function pieceWithin(bytes: Uint8Array, range: ByteRange): FilePiece | undefined {
   const to = Math.min(range.to, bytes.length)
   return range.from < to ? { offset: range.from, bytes: bytes.subarray(range.from, to) } : undefined
+}
+
+function nameOf(err: unknown): string {
+  return err instanceof Error ? err.name : ''
 }

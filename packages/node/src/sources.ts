@@ -1,7 +1,7 @@
 // Whom to ask next for one object: the hinted in their order, then whom discovery finds, then once
 // more those who might do better a second time. Whoever says no is not asked again.
 
-import { ConflictError, CorruptBlockError, DeniedError, type NodeId, NotFoundError } from '@commonhold/core'
+import type { NodeId } from '@commonhold/core'
 import { defaults } from './options.ts'
 
 export interface Source {
@@ -9,6 +9,14 @@ export interface Source {
   /** Attempts without a byte of the file. */
   fruitless: number
 }
+
+/** Asking the same peer again would bring the same answer. */
+const finalAnswers: ReadonlySet<string> = new Set([
+  'NotFoundError',
+  'DeniedError',
+  'ConflictError',
+  'CorruptBlockError'
+])
 
 export class Sources {
   readonly #waiting: Source[]
@@ -30,10 +38,15 @@ export class Sources {
   failed(source: Source, error: unknown, progressed: boolean): void {
     source.fruitless = progressed ? 0 : source.fruitless + 1
     this.failures.push(error)
-    const final = [NotFoundError, DeniedError, ConflictError, CorruptBlockError].some(
-      (kind) => error instanceof kind
-    )
-    if (!final && source.fruitless < defaults.retrieveRounds) this.#again.push(source)
+    const isFinal = error instanceof Error && finalAnswers.has(error.name)
+    if (!isFinal && source.fruitless < defaults.retrieveRounds) this.#again.push(source)
+  }
+
+  /** Ends a search that is still under way; what it would find is of no use to anybody else. */
+  async close(): Promise<void> {
+    const discovered = this.#discovered
+    this.#discovered = undefined
+    await discovered?.return?.()
   }
 
   async #discover(): Promise<Source | undefined> {
