@@ -12,9 +12,7 @@ test('a hundred thousand damaged records', { timeout: 300_000 }, async () => {
     execArgv: ['--conditions=source'],
     resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 16 }
   })
-  const messages: unknown[] = []
-  worker.on('message', (message) => messages.push(message))
   // An error in the worker, out of memory included, rejects here.
-  await once(worker, 'exit')
-  assert.deepEqual(messages, ['whole'])
+  const [code] = await once(worker, 'exit')
+  assert.equal(code, 0)
 })

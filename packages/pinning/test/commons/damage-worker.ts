@@ -1,6 +1,6 @@
 // Runs in a worker with a small heap: a record that made a decoder allocate would end it.
 
-import { parentPort, workerData } from 'node:worker_threads'
+import { workerData } from 'node:worker_threads'
 import { damageAtRandom, doorsOf } from './doors.ts'
 import { Town } from './town.ts'
 
@@ -10,4 +10,3 @@ if (a === undefined) throw new Error('no node')
 await a.pin(1)
 damageAtRandom(doorsOf(a), Number(workerData))
 await town.close()
-parentPort?.postMessage('whole')
