@@ -35,6 +35,7 @@ import { ControlServer } from './control/server.ts'
 import { ComposedNode } from './controlled-node.ts'
 import { NodeIntake } from './intake.ts'
 import { NodeLibrary } from './library.ts'
+import { listening } from './listening.ts'
 import { memberConnections } from './member-connections.ts'
 import { Membership } from './membership.ts'
 import { NodeHealth } from './node-health.ts'
@@ -153,7 +154,9 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
     membership,
     nodeId: identity.nodeId,
     objects,
-    peers: () => network.peers().length
+    peers: () => network.peers().length,
+    clock,
+    log
   })
   const bridge = new BridgeServer(
     {
@@ -203,7 +206,10 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   const { founded } = await membership.open(founding, options)
   stack.use(membership)
   await objects.reconcile(membership.wantedNames(), options)
-  await network.start()
+  await listening(network.start(), {
+    where: config.network.listen.join(', '),
+    setting: '--listen /ip4/0.0.0.0/tcp/4421'
+  })
   stack.use(network)
   await network.handle(exchangeProtocol, (peer, stream) => exchangeServer.accept(peer, stream))
   stack.use(exchangeServer)
@@ -216,12 +222,15 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   stack.defer(() => membership.fallSilent())
   stack.use(memberConnections({ network, membership, clock, log }))
   denyList.onChange((name) => void membership.reconsider(name, library))
-  await bridge.start({ host: config.http.host, port: config.http.port })
+  await listening(bridge.start({ host: config.http.host, port: config.http.port }), {
+    where: `${config.http.host}:${config.http.port}`,
+    setting: '--http 127.0.0.1:8421'
+  })
   stack.use(bridge)
   await control.start()
   stack.use(control)
-  health.enter('running')
-  stack.defer(() => health.enter('stopping'))
+  health.start()
+  stack.use(health)
 
   const running = stack.move()
   return { node, founded, [Symbol.asyncDispose]: () => running.disposeAsync() }

@@ -1,6 +1,8 @@
 // What the bridge says about the node behind it: whether it can serve, what it is, and its figures.
 
+import type { Clock, Log } from '@commonhold/core'
 import type { Pool } from '@commonhold/pinning'
+import { defaults } from './options.ts'
 import { version } from './version.ts'
 
 export interface NodeHealthComponents {
@@ -8,21 +10,36 @@ export interface NodeHealthComponents {
   readonly nodeId: string
   readonly objects: { space(): Promise<{ usedBytes: number; freeBytes: number; capacityBytes: number }> }
   readonly peers: () => number
+  readonly clock: Clock
+  readonly log: Log
 }
 
-export class NodeHealth {
+export class NodeHealth implements AsyncDisposable {
   readonly #components: NodeHealthComponents
   /** Set by whoever starts and stops the node. */
   #phase: 'starting' | 'running' | 'stopping' = 'starting'
-  /** The front page must not cost a count over a million rows per visit. */
+  /** The front page must not cost a count over a million rows per visit: counted now and then instead. */
   #objects = 0
+  readonly #stopped = new AbortController()
+  #counting: Promise<void> = Promise.resolve()
 
   constructor(components: NodeHealthComponents) {
     this.#components = components
   }
 
-  enter(phase: 'running' | 'stopping'): void {
-    this.#phase = phase
+  start(): void {
+    this.#phase = 'running'
+    this.#counting = this.#count()
+  }
+
+  async stop(): Promise<void> {
+    this.#phase = 'stopping'
+    this.#stopped.abort(new Error('The node is stopping.'))
+    await this.#counting
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
   }
 
   notReadyReasons(): readonly string[] {
@@ -37,15 +54,23 @@ export class NodeHealth {
     const about = { version, nodeId: this.#components.nodeId }
     if (this.#phase === 'starting') return about
     const { pool } = this.#components.membership
-    void pool.count().then(
-      (count) => {
-        this.#objects = count
-      },
-      () => {
-        // The pool is being exchanged for another; the next visit sees it.
-      }
-    )
     return { ...about, pool: { name: pool.name, operators: pool.operators().length, objects: this.#objects } }
+  }
+
+  async #count(): Promise<void> {
+    const { membership, clock, log } = this.#components
+    const { signal } = this.#stopped
+    while (!signal.aborted) {
+      try {
+        this.#objects = await membership.pool.count()
+      } catch (err) {
+        // The pool may just be exchanged for another.
+        log.debug('objects could not be counted', { err })
+      }
+      await clock.sleep(defaults.countEveryMs, { signal }).catch(() => {
+        // Stopped while asleep: the loop ends.
+      })
+    }
   }
 
   /** Prometheus text: what the pool looks like from here. */

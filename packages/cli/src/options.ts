@@ -46,6 +46,11 @@ export interface CliOptions {
    */
   readonly membersLookMs: number
   /**
+   * Time between two counts of the pool's objects for the front page, in ms.
+   * @default 5000
+   */
+  readonly countEveryMs: number
+  /**
    * How long a stopping node waits for each of its parts, in ms, before it goes on without it. Lower
    * cuts downloads short, higher makes an operator reach for kill -9. More than the bridge drains for.
    * @default 15000
@@ -67,6 +72,7 @@ export const defaults: CliOptions = Object.freeze({
   controlIdleTimeoutMs: 10_000,
   settleReportMs: 500,
   membersLookMs: 5_000,
+  countEveryMs: 5_000,
   stopTimeoutMs: 15_000,
   configBytesMax: 1024 * 1024
 })

@@ -2,7 +2,7 @@
 
 import type { HolderRow, PinStatusAnswer } from '../control/protocol.ts'
 import { paintHealth } from '../render/health.ts'
-import { renderTable, shortOperator } from '../render/table.ts'
+import { renderTable, shortNode, shortOperator } from '../render/table.ts'
 import type { Session } from '../session.ts'
 import type { Paint } from '../terminal.ts'
 import { formatAge, formatBytes } from '../units.ts'
@@ -34,7 +34,7 @@ export async function run(
   terminal.line()
   if (status.holders.length === 0) return terminal.line('  Nobody is known to hold it.')
   const rows = status.holders.map((holder) => [
-    `  ${holder.node}`,
+    `  ${shortNode(holder.node)}${holder.self ? ' (this)' : ''}`,
     shortOperator(holder.operator),
     paint(paints[holder.state], holder.state),
     provenAt(holder)
@@ -49,7 +49,7 @@ export async function run(
 }
 
 function provenAt(holder: HolderRow): string {
-  if (holder.self) return 'this node'
+  if (holder.self) return 'own copy'
   return holder.lastProofAgeMs === undefined
     ? 'never'
     : `${formatAge(holder.lastProofAgeMs)}${holder.lastProofAgeMs < 1500 ? '' : ' ago'}`
