@@ -3,7 +3,10 @@
 
 import { ConflictError, UnauthorizedError } from '@commonhold/core'
 
-export async function listening(starting: Promise<void>, to: { where: string; setting: string }): Promise<void> {
+export async function listening(
+  starting: Promise<void>,
+  to: { where: string; setting: string }
+): Promise<void> {
   try {
     await starting
   } catch (err) {
@@ -15,12 +18,17 @@ export async function listening(starting: Promise<void>, to: { where: string; se
       )
     }
     if (codes.has('EACCES')) {
-      throw new UnauthorizedError(`This user may not listen on ${to.where}. Choose a port above 1023: ${to.setting}`, {
-        cause: err
-      })
+      throw new UnauthorizedError(
+        `This user may not listen on ${to.where}. Choose a port above 1023: ${to.setting}`,
+        {
+          cause: err
+        }
+      )
     }
     if (codes.has('EADDRNOTAVAIL')) {
-      throw new ConflictError(`This machine has no address ${to.where}. Choose one it has: ${to.setting}`, { cause: err })
+      throw new ConflictError(`This machine has no address ${to.where}. Choose one it has: ${to.setting}`, {
+        cause: err
+      })
     }
     throw err
   }

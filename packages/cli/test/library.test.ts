@@ -129,10 +129,7 @@ function componentsThatThrow(err: Error): LibraryComponents {
     objects: {
       get: async () => ({ size: 10 }),
       byDigest: async () => undefined,
-      // biome-ignore lint/correctness/useYield: it fails before its first chunk.
-      read: async function* () {
-        throw err
-      }
+      read: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(err) }) })
     },
     retrieval: {
       read: () => {

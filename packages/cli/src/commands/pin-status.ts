@@ -2,7 +2,7 @@
 
 import type { HolderRow, PinStatusAnswer } from '../control/protocol.ts'
 import { paintHealth } from '../render/health.ts'
-import { renderTable, shortNode, shortOperator } from '../render/table.ts'
+import { renderTable, shortName } from '../render/table.ts'
 import type { Session } from '../session.ts'
 import type { Paint } from '../terminal.ts'
 import { formatAge, formatBytes } from '../units.ts'
@@ -34,8 +34,8 @@ export async function run(
   terminal.line()
   if (status.holders.length === 0) return terminal.line('  Nobody is known to hold it.')
   const rows = status.holders.map((holder) => [
-    `  ${shortNode(holder.node)}${holder.self ? ' (this)' : ''}`,
-    shortOperator(holder.operator),
+    `  ${shortName(holder.node)}${holder.self ? ' (this)' : ''}`,
+    shortName(holder.operator),
     paint(paints[holder.state], holder.state),
     provenAt(holder)
   ])

@@ -1,7 +1,7 @@
 // `commonhold prove`: challenges every holder now, over the bytes, and shows who answered what.
 
 import type { ProveAnswer } from '../control/protocol.ts'
-import { renderTable, shortNode, shortOperator } from '../render/table.ts'
+import { renderTable, shortName } from '../render/table.ts'
 import type { Session } from '../session.ts'
 import { counted } from '../units.ts'
 
@@ -17,8 +17,8 @@ export async function run(
         terminal,
         [{ title: 'HOLDER' }, { title: 'OPERATOR' }, { title: 'ANSWER' }, { title: 'TOOK', align: 'right' }],
         proof.answers.map((answer) => [
-          shortNode(answer.node),
-          shortOperator(answer.operator),
+          shortName(answer.node),
+          shortName(answer.operator),
           terminal.paint(
             answer.outcome === 'proven' ? 'green' : answer.outcome === 'wrong' ? 'red' : 'yellow',
             answer.outcome

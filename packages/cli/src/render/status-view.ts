@@ -5,7 +5,7 @@ import type { MemberRow, StatusAnswer } from '../control/protocol.ts'
 import type { Terminal } from '../terminal.ts'
 import { counted, formatAge, formatBytes } from '../units.ts'
 import { paintHealth } from './health.ts'
-import { renderTable, shortNode, shortOperator } from './table.ts'
+import { renderTable, shortName } from './table.ts'
 
 const labelWidth = 10
 const barWidth = 30
@@ -65,8 +65,8 @@ export function membersTable(terminal: Terminal, members: readonly MemberRow[]):
   const rows = [...members]
     .sort(byOperator)
     .map((member) => [
-      `${member.reachable ? terminal.paint('green', '●') : terminal.paint('red', '○')} ${shortNode(member.node)}${member.self ? ' (this)' : ''}`,
-      shortOperator(member.operator),
+      `${member.reachable ? terminal.paint('green', '●') : terminal.paint('red', '○')} ${shortName(member.node)}${member.self ? ' (this)' : ''}`,
+      shortName(member.operator),
       member.class,
       member.zone ?? '–',
       member.usedBytes === undefined ? '–' : formatBytes(member.usedBytes),

@@ -47,16 +47,7 @@ export function renderTable(
     .join('\n')
 }
 
-/** `12D3KooWLr…x7Qk`: enough of a long name to recognise it by both its ends. */
-export function shortName(name: string, head = 8, tail = 4): string {
-  return name.length <= head + tail + 1 ? name : `${name.slice(0, head)}…${name.slice(-tail)}`
-}
-
-/** Node ids all begin alike (12D3KooW): the end tells them apart. */
-export function shortNode(id: string): string {
-  return `…${id.slice(-8)}`
-}
-
-export function shortOperator(id: string): string {
+/** Names of nodes all begin alike, as do those of operators: the end tells them apart. */
+export function shortName(id: string): string {
   return `…${id.slice(-8)}`
 }
