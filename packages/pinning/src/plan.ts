@@ -199,11 +199,9 @@ function placementOf(situation: Situation, bounds: TargetBounds, counts: Tally):
  */
 function isAvailable(member: Candidate, situation: Situation, counts: Tally): boolean {
   if (member.awayMs >= counts.patienceMs || member.declines) return false
-  const copies = situation.copies.filter((copy) => copy.node === member.node)
-  if (copies.some((copy) => copy.state.kind === 'corrupt' || copy.state.kind === 'declined')) return false
+  const said = situation.copies.some((copy) => copy.node === member.node)
   // Full keeps nobody from keeping what it has.
-  if (copies.length > 0) return counts.standing.has(member.operator)
-  return !member.full
+  return said ? counts.standing.has(member.operator) : !member.full
 }
 
 /** Rules 3 and 4: repair below the minimum, then fill to the target, then move to newcomers. */
@@ -274,8 +272,8 @@ function releaseOf(view: View): Move | undefined {
     (copy) => copy.counted && copy.operator !== self.operator && isLive(copy)
   )
   const others = new Set(elsewhere.map((copy) => copy.operator)).size
-  // Whatever the reason, never on less than the minimum at others: the invariant, said where it is kept.
-  if (others < bounds.copiesMin) return undefined
+  // Each reason below asks for at least the target at others; the minimum is held once more, by proofs made
+  // then, in `release.ts`.
   const action: Action = { kind: 'release', askHolds: elsewhere.map((copy) => copy.node) }
 
   if (self.copy === 'upload' && others >= bounds.copiesTarget)

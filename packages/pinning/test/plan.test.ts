@@ -5,7 +5,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { keepingDefaults as options } from '../src/keeping-options.ts'
-import { type Action, type Candidate, isMassLoss, keepersFor, planObject, type Situation } from '../src/plan.ts'
+import {
+  type Action,
+  type Candidate,
+  isMassLoss,
+  keepersFor,
+  planObject,
+  type Situation
+} from '../src/plan.ts'
 import type { Copy, CopyState } from '../src/tally.ts'
 
 const proven: CopyState = { kind: 'proven', ageMs: 1000 }
@@ -27,7 +34,16 @@ function candidate(i: number, change: Partial<Candidate> = {}): Candidate {
 }
 
 function copy(i: number, state: CopyState = proven, change: Partial<Copy> = {}): Copy {
-  return { node: `n${i}`, operator: `o${i}`, counted: true, awayMs: 0, state, ownProofAgeMs: 1000, askedAgeMs: 1000, ...change }
+  return {
+    node: `n${i}`,
+    operator: `o${i}`,
+    counted: true,
+    awayMs: 0,
+    state,
+    ownProofAgeMs: 1000,
+    askedAgeMs: 1000,
+    ...change
+  }
 }
 
 interface Shape {
@@ -92,7 +108,10 @@ test('OPERATORS: two nodes of one operator are one copy', () => {
 })
 
 test('UNCOUNTED: a volunteer nobody vouches for is no copy', () => {
-  assert.equal(plan({ self: 5, copies: [copy(0), copy(1), copy(2, proven, { counted: false })] }).copiesLive, 2)
+  assert.equal(
+    plan({ self: 5, copies: [copy(0), copy(1), copy(2, proven, { counted: false })] }).copiesLive,
+    2
+  )
 })
 
 test('PROOF: a claim is no live copy, and only reach and proof together make one', () => {
@@ -116,7 +135,10 @@ test('PLACEMENT: only the first copiesTarget members that are neither gone nor f
 
 test('WALK_ON: a keeper that answers wrongly holds no place; who is outside waits longer', () => {
   const corrupt = copy(1, { kind: 'corrupt', forMs: 1000 })
-  assert.equal(fetchIn(plan({ self: 3, copies: [copy(0), corrupt] }).actions)?.afterMs, options.repairStaggerMs)
+  assert.equal(
+    fetchIn(plan({ self: 3, copies: [copy(0), corrupt] }).actions)?.afterMs,
+    options.repairStaggerMs
+  )
   const outside = fetchIn(plan({ self: 4, copies: [copy(0)] }).actions)
   assert.equal(outside?.afterMs, options.walkOnDelayMs + 3 * options.repairStaggerMs)
 })
@@ -209,15 +231,30 @@ test('POOL_TOO_SMALL: fewer operators than the minimum: all hold everything, not
   const small = plan({ ranking, self: 1, copies: [copy(0)] })
   assert.ok(small.reasons.includes('POOL_TOO_SMALL'))
   assert.ok(fetchIn(small.actions))
-  assert.equal(releases({ ranking, self: 0, copies: [copy(0, own), copy(1)], copiesMin: 3, selfView: { copy: 'upload' } }), false)
+  assert.equal(
+    releases({
+      ranking,
+      self: 0,
+      copies: [copy(0, own), copy(1)],
+      copiesMin: 3,
+      selfView: { copy: 'upload' }
+    }),
+    false
+  )
 })
 
 test('UPLOAD: outside the placement it goes once the target is proven elsewhere, inside never', () => {
   const upload = { copy: 'upload' as const }
   const three = [copy(0), copy(1), copy(2)]
   assert.equal(releases({ self: 5, copies: [...three, copy(5, own)], selfView: upload }), true)
-  assert.equal(releases({ self: 5, copies: [copy(0), copy(1), copy(2, fresh), copy(5, own)], selfView: upload }), false)
-  assert.equal(releases({ self: 1, copies: [copy(0), copy(1, own), copy(2), copy(3)], selfView: upload }), false)
+  assert.equal(
+    releases({ self: 5, copies: [copy(0), copy(1), copy(2, fresh), copy(5, own)], selfView: upload }),
+    false
+  )
+  assert.equal(
+    releases({ self: 1, copies: [copy(0), copy(1, own), copy(2), copy(3)], selfView: upload }),
+    false
+  )
 })
 
 test('ABOVE_MAX: a repair copy is trimmed only above the maximum, by the lowest ranked holder', () => {
@@ -227,6 +264,12 @@ test('ABOVE_MAX: a repair copy is trimmed only above the maximum, by the lowest 
   assert.equal(releases({ ranked, self: 4, copies: holders(5, 4) }), false)
   assert.equal(releases({ ranked, self: 5, copies: holders(6, 5) }), true)
   assert.equal(releases({ ranked, self: 4, copies: holders(6, 4) }), false)
+})
+
+test('ABOVE_MAX: a copy outside the ranking is no less bound to the maximum', () => {
+  const others = (n: number): Copy[] => [...Array.from({ length: n }, (_, i) => copy(i)), copy(9, own)]
+  assert.equal(releases({ ranked: 8, self: 9, copies: others(4) }), false)
+  assert.equal(releases({ ranked: 8, self: 9, copies: others(5) }), true)
 })
 
 test('CROWDED: above eighty percent of the disk a copy outside the placement goes at the target', () => {
@@ -266,7 +309,10 @@ test('AGAIN: a proof is renewed before it lapses, a doubt is followed at once, s
 })
 
 test('UNPROVABLE: a claim that is never proven stops keeping others from making a copy', () => {
-  const claimed = (forMs: number): Shape => ({ self: 3, copies: [copy(0), copy(1), copy(2, { kind: 'claimed', forMs })] })
+  const claimed = (forMs: number): Shape => ({
+    self: 3,
+    copies: [copy(0), copy(1), copy(2, { kind: 'claimed', forMs })]
+  })
   const limitMs = options.proofSettleMs + options.proofPatienceMs
   assert.equal(fetchIn(plan(claimed(limitMs - 1)).actions), undefined)
   assert.ok(fetchIn(plan(claimed(limitMs)).actions))
@@ -342,7 +388,10 @@ test('over random histories releases never bring proven copies below the minimum
                 acted = true
               }
               if (action.kind === 'release') {
-                assert.ok(liveElsewhere(self) >= 3, `node ${self} released with ${liveElsewhere(self)} elsewhere`)
+                assert.ok(
+                  liveElsewhere(self) >= 3,
+                  `node ${self} released with ${liveElsewhere(self)} elsewhere`
+                )
                 world.holds[self] = false
                 acted = true
               }
@@ -352,7 +401,8 @@ test('over random histories releases never bring proven copies below the minimum
         }
         for (const step of [...events, { is: 'wait' as const, ms: 7_200_000 }]) {
           if (step.is === 'wait') {
-            for (let i = 0; i < n; i++) if (world.up[i] !== true) world.awayMs[i] = (world.awayMs[i] ?? 0) + step.ms
+            for (let i = 0; i < n; i++)
+              if (world.up[i] !== true) world.awayMs[i] = (world.awayMs[i] ?? 0) + step.ms
           } else if (step.node < n) {
             world.up[step.node] = step.is === 'up'
             world.awayMs[step.node] = step.is === 'up' ? 0 : Math.max(1, world.awayMs[step.node] ?? 0)
@@ -363,7 +413,8 @@ test('over random histories releases never bring proven copies below the minimum
         const up = world.up.filter(Boolean).length
         const live = liveElsewhere(-1)
         // Whoever survives with a copy spreads it again: to the minimum, or to everybody there is.
-        if (live > 0 && up > 1) assert.ok(live >= Math.min(3, up), `${live} live copies on ${up} running nodes`)
+        if (live > 0 && up > 1)
+          assert.ok(live >= Math.min(3, up), `${live} live copies on ${up} running nodes`)
       }
     ),
     { numRuns: 3000 }
@@ -374,18 +425,27 @@ test('views that differ make one copy too many, never one too few: releases plan
   // Every node plans on a view in which some copies are missing. A release planned on it names those it
   // would ask; asking the truth can only find as many or fewer, and below the minimum nothing goes.
   fc.assert(
-    fc.property(fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }), fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }), (truth, seen) => {
-      for (let self = 0; self < 8; self++) {
-        const copies = truth.flatMap((holds, i) => {
-          if (i === self) return holds ? [copy(i, own)] : []
-          return holds && seen[i] === true ? [copy(i)] : []
-        })
-        const { actions } = plan({ ranked: 8, self, copies, selfView: { copy: truth[self] === true ? 'upload' : 'none' } })
-        for (const action of actions) {
-          if (action.kind === 'release') assert.ok(new Set(action.askHolds).size >= 3)
+    fc.property(
+      fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
+      fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
+      (truth, seen) => {
+        for (let self = 0; self < 8; self++) {
+          const copies = truth.flatMap((holds, i) => {
+            if (i === self) return holds ? [copy(i, own)] : []
+            return holds && seen[i] === true ? [copy(i)] : []
+          })
+          const { actions } = plan({
+            ranked: 8,
+            self,
+            copies,
+            selfView: { copy: truth[self] === true ? 'upload' : 'none' }
+          })
+          for (const action of actions) {
+            if (action.kind === 'release') assert.ok(new Set(action.askHolds).size >= 3)
+          }
         }
       }
-    }),
+    ),
     { numRuns: 2000 }
   )
 })

@@ -99,7 +99,7 @@ export class DiskStore implements ObjectStore {
   readonly #isAlive: () => boolean
   readonly provided: Set<string> = new Set()
   fetches = 0
-  /** Listing what is here fails half way. */
+  /** Listing what is here fails after the last it tells. */
   failRoots = false
 
   constructor(disk: Disk, node: NodeId, wires: Wires, events: DiskEvents, isAlive: () => boolean) {
@@ -122,10 +122,7 @@ export class DiskStore implements ObjectStore {
   async *roots(): AsyncIterable<HeldObject> {
     await this.#running()
     const all = [...this.#disk.objects.values()].sort((a, b) => compareRoots(a.root, b.root))
-    for (const [i, { root, size, origin }] of all.entries()) {
-      if (this.failRoots && i === all.length - 1) throw new Error('EIO: i/o error, read')
-      yield { root, size, origin }
-    }
+    for (const { root, size, origin } of all) yield { root, size, origin }
     if (this.failRoots) throw new Error('EIO: i/o error, read')
   }
 

@@ -23,6 +23,8 @@ export class Wires {
   readonly #stopped = new Set<NodeId>()
   latencyMs: { min: number; max: number } = { min: 1, max: 20 }
   requests = 0
+  /** Announcements are lost, all of them. */
+  mute = false
   /** Sees every request as it leaves. */
   onRequest: ((from: NodeId, to: NodeId, message: Uint8Array) => void) | undefined
 
@@ -102,6 +104,7 @@ export class Wires {
   }
 
   async spread(from: NodeId, topic: string, message: Uint8Array): Promise<void> {
+    if (this.mute) return
     for (const end of this.#ends.values()) {
       if (
         end.id === from ||
