@@ -28,15 +28,21 @@ test('a liar that signs the receipt, keeps the metadata and drops the bytes neve
       for (const operator of village.holders(root)) held.add(operator)
       everHeld.set(nameOf(root), held)
       if (liars.has(house.id) || plan.copiesLive <= held.size) return
-      village.violations.push(`node ${house.index} counts ${plan.copiesLive} copies, only ${held.size} ever were`)
+      village.violations.push(
+        `node ${house.index} counts ${plan.copiesLive} copies, only ${held.size} ever were`
+      )
     })
   }
   const roots: CID[] = []
   for (let i = 0; i < 6; i++) roots.push((await author.put(`bait ${i}`)).root)
-  await village.until('three true copies of everything', () => roots.every((root) => village.holders(root).size >= 3))
+  await village.until('three true copies of everything', () =>
+    roots.every((root) => village.holders(root).size >= 3)
+  )
   await village.run(60_000)
   const found = await Promise.all(roots.map((root) => author.pool.status(root)))
-  const corrupt = found.flatMap((status) => status?.holders.filter((holder) => holder.state === 'corrupt') ?? [])
+  const corrupt = found.flatMap(
+    (status) => status?.holders.filter((holder) => holder.state === 'corrupt') ?? []
+  )
   assert.ok(corrupt.length > 0 && corrupt.every((holder) => liars.has(holder.node)))
   assert.ok((await author.pool.summary()).proofs.wrong > 0)
   await village.close()
