@@ -40,6 +40,8 @@ export class NodeProcess implements AsyncDisposable {
   #child: ChildProcess | undefined
   #log: WriteStream | undefined
   #about: AboutAnswer | undefined
+  #ending = false
+  #fell: string | undefined
 
   constructor(init: NodeProcessInit) {
     this.#init = init
@@ -65,6 +67,11 @@ export class NodeProcess implements AsyncDisposable {
 
   get running(): boolean {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** How it ended, when it was neither killed nor stopped by us: a test that goes on without it misleads. */
+  get fell(): string | undefined {
+    return this.#fell
   }
 
   /** Everything it wrote to stderr, over all its lives. */
@@ -95,6 +102,10 @@ export class NodeProcess implements AsyncDisposable {
       env: { ...process.env, COMMONHOLD_LOG: 'info', ...this.#init.env }
     })
     this.#child = child
+    this.#ending = false
+    child.once('exit', (code, signal) => {
+      if (!this.#ending) this.#fell = String(signal ?? code)
+    })
     this.#log = createWriteStream(this.logPath, { flags: 'a' })
     child.stderr?.pipe(this.#log)
     const lines = createInterface({ input: child.stdout ?? process.stdin })
@@ -216,6 +227,7 @@ export class NodeProcess implements AsyncDisposable {
     const child = this.#child
     if (child === undefined) return
     if (child.exitCode === null && child.signalCode === null) {
+      this.#ending = true
       const ended = once(child, 'exit')
       child.kill(signal)
       // A frozen process sees a polite signal only when it goes on; SIGKILL needs nobody's attention.

@@ -97,6 +97,10 @@ export class ProcessPool implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.nodes.map((node) => node[Symbol.asyncDispose]()))
+    for (const node of this.nodes) {
+      if (node.fell === undefined) continue
+      process.stderr.write(`${node.name} ended by itself (${node.fell}):\n${await node.logEnd()}\n`)
+    }
     if (this.#init.keepFolders === true) return
     await rm(this.folder, { recursive: true, force: true })
   }
