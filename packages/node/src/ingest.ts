@@ -14,6 +14,7 @@ import {
 } from '@commonhold/core'
 import { importFile, type WritableStorage } from 'ipfs-unixfs-importer'
 import type { CID } from 'multiformats/cid'
+import { balancedFile } from './file-layout.ts'
 import type { IntakeOptions, ObjectIntake } from './object-intake.ts'
 import { defaults } from './options.ts'
 
@@ -57,8 +58,10 @@ export async function ingest(
     ...(sizeMax === undefined ? {} : { sizeMax })
   })
   const file = new HashedFile(source, sizeMax ?? bytesMax, options)
-  const { cid: root } = await importFile({ content: file }, storageOf(intake, options), {
+  const storage = storageOf(intake, options)
+  const { cid: root } = await importFile({ content: file }, storage, {
     profile: 'unixfs-v1-2025',
+    layout: balancedFile(storage),
     blockWriteConcurrency: defaults.ingestPutsMax
   })
   const ingested: Ingested = { root, digest: file.digest(), size: file.size }

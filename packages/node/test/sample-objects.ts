@@ -3,13 +3,13 @@
 import { createHash } from 'node:crypto'
 import { seededRandom } from '@commonhold/core'
 import { encode, prepare } from '@ipld/dag-pb'
-import { UnixFS } from 'ipfs-unixfs'
 import { importer } from 'ipfs-unixfs-importer'
 import { fixedSize } from 'ipfs-unixfs-importer/chunker'
 import { balanced } from 'ipfs-unixfs-importer/layout'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { create } from 'multiformats/hashes/digest'
+import { encodeFileData } from '../src/file-layout.ts'
 
 export interface SampleObject {
   readonly root: CID
@@ -58,9 +58,9 @@ export function rawBlock(bytes: Uint8Array): { cid: CID; bytes: Uint8Array } {
 
 /** An inner node that claims whatever it is told to. */
 export function innerBlock(children: readonly { cid: CID; size: number }[]): { cid: CID; bytes: Uint8Array } {
-  const file = new UnixFS({ type: 'file', blockSizes: children.map(({ size }) => BigInt(size)) })
+  const data = encodeFileData(children.map(({ size }) => size))
   const links = children.map(({ cid, size }) => ({ Name: '', Tsize: size, Hash: cid }))
-  const bytes = encode(prepare({ Data: file.marshal(), Links: links }))
+  const bytes = encode(prepare({ Data: data, Links: links }))
   return { cid: CID.createV1(0x70, sha256(bytes)), bytes }
 }
 
