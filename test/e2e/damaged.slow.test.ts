@@ -28,7 +28,9 @@ test('a flipped bit on a keeper’s disk', { timeout: 300_000 }, async () => {
   await served(bad, placed)
   await until('there are three good copies again', 120_000, async () => {
     const { copiesLive } = await statusOf(judge, placed)
-    const sound = await Promise.all(pool.nodes.map((node) => holdsSoundly(node, placed.answer.cid, placed.bytes)))
+    const sound = await Promise.all(
+      pool.nodes.map((node) => holdsSoundly(node, placed.answer.cid, placed.bytes))
+    )
     return (copiesLive >= 3 && sound.filter(Boolean).length >= 3) || undefined
   })
   for (const node of pool.nodes) await served(node, placed)
@@ -54,7 +56,9 @@ test('a flipped bit that nobody reads is found by a challenge', { timeout: 300_0
   assert.notEqual(answer?.outcome, 'proven', 'the damaged copy proves nothing')
   assert.ok(proof.proven <= 2)
   await until('there are three good copies again', 120_000, async () => {
-    const sound = await Promise.all(pool.nodes.map((node) => holdsSoundly(node, placed.answer.cid, placed.bytes)))
+    const sound = await Promise.all(
+      pool.nodes.map((node) => holdsSoundly(node, placed.answer.cid, placed.bytes))
+    )
     return sound.filter(Boolean).length >= 3 || undefined
   })
 })
