@@ -93,8 +93,6 @@ export class FileWalk {
         continue
       }
       const offset = level.offset
-      // Any number of links to nothing would fit into a file of any size, at every level.
-      if (link.size === 0) throw malformed(`block ${link.cid} is linked to as nothing`)
       level.index += 1
       level.offset += link.size
       if (level.offset > this.#range.from) return pendingOf(link.cid, offset, link.size)

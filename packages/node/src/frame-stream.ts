@@ -17,7 +17,7 @@ export interface Frame {
 
 /** Length of everything after the length itself: type (1), id (4), body. */
 const lengthBytes = 4
-export const frameHeadBytes = 5
+const frameHeadBytes = 5
 
 /** Cuts received chunks into frames. Keeps at most one frame's bytes and what came with its end. */
 export class FrameDecoder {

@@ -31,7 +31,7 @@ import { createLibp2p } from 'libp2p'
 import { KeptConnections } from './kept-connections.ts'
 import { defaults } from './options.ts'
 
-export const dhtProtocol = '/commonhold/kad/1.0.0'
+const dhtProtocol = '/commonhold/kad/1.0.0'
 
 export interface NetworkInit {
   /** Ed25519 seed of the node key, 32 bytes. */

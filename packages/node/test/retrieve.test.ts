@@ -171,6 +171,16 @@ test('objects that are no files, or lie about their sizes, end in one error and 
   const leaf = rawBlock(randomBytes(1000, 7))
   const liarSize = innerBlock([{ cid: leaf.cid, size: 500 }])
   const nothing = innerBlock([{ cid: leaf.cid, size: 0 }])
+  // A few small blocks that would be 10^15 visits: the size stays, the links to nothing multiply.
+  const one = rawBlock(Uint8Array.of(1))
+  const empty = rawBlock(new Uint8Array(0))
+  let bush = innerBlock(Array.from({ length: 1000 }, () => ({ cid: empty.cid, size: 0 })))
+  const bushes = [one, empty, bush]
+  for (let level = 0; level < 4; level++) {
+    const again = Array.from({ length: 1000 }, () => ({ cid: bush.cid, size: 0 }))
+    bush = innerBlock([{ cid: one.cid, size: 1 }, ...again])
+    bushes.push(bush)
+  }
   const huge = innerBlock([{ cid: leaf.cid, size: Number.MAX_SAFE_INTEGER }])
   const wide = innerBlock([{ cid: leaf.cid, size: 3 * 1024 * 1024 }])
   let deep = rawBlock(Uint8Array.of(1))
@@ -182,6 +192,7 @@ test('objects that are no files, or lie about their sizes, end in one error and 
   for (const [root, blocks] of [
     [liarSize.cid, [liarSize, leaf]],
     [nothing.cid, [nothing, leaf]],
+    [bush.cid, bushes],
     [huge.cid, [huge, leaf]],
     [wide.cid, [wide, leaf]],
     [deep.cid, chain]
