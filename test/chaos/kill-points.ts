@@ -106,7 +106,7 @@ export async function killLoop(options: KillLoopOptions): Promise<KillLoopResult
     ...(options.keepFolders === undefined ? {} : { keepFolders: options.keepFolders }),
     // Answered when all have promised: so a put is in flight while any of them works on it.
     settings: { 'pool.ackCopies': copies, 'pool.ackWait': '4s' },
-    env: { NODE_OPTIONS: `--import=${new URL('blow-preload.ts', import.meta.url).href}` }
+    env: () => ({ NODE_OPTIONS: `--import=${new URL('blow-preload.ts', import.meta.url).href}` })
   })
   const loop = new Loop(pool, options.seed)
   const kills: Kill[] = []

@@ -14,8 +14,8 @@ export interface ProcessPoolInit {
   readonly settings?: NodeProcessInit['settings']
   /** How many times faster than real the pool's delays run. @default 120 */
   readonly timeScale?: number
-  /** Environment of every node, beside that of the test. */
-  readonly env?: NodeJS.ProcessEnv
+  /** Environment of a node, beside that of the test. */
+  readonly env?: (name: string) => NodeJS.ProcessEnv
   /** Keep the folders, and say where they are, for looking into a failure. */
   readonly keepFolders?: boolean
 }
@@ -33,7 +33,7 @@ export class ProcessPool implements AsyncDisposable {
         new NodeProcess({
           name,
           dataFolder: join(folder, name),
-          ...(init.env === undefined ? {} : { env: init.env }),
+          ...(init.env === undefined ? {} : { env: init.env(name) }),
           settings: { 'pool.timeScale': init.timeScale ?? 120, 'pool.name': 'test pool', ...init.settings }
         })
     )
