@@ -30,6 +30,9 @@ export interface Stations {
 /** Ticks follow faster while there is a backlog: this part of `tickMs`. */
 const backlogShare = 0.05
 
+/** Own time is written this often; after a crash the wall clock bridges the rest. */
+const saveIntervalMs = 60_000
+
 export class Keeping {
   readonly #parts: KeepingParts
   readonly #stations: Stations
@@ -45,6 +48,7 @@ export class Keeping {
   readonly #active = new Set<Promise<unknown>>()
   #roundAt: { after: CID | undefined } | undefined = { after: undefined }
   #roundDueMs = 0
+  #savedMs = 0
   /** Asked for while one was under way: it follows, instead of starting over and never ending. */
   #roundAgain = false
   #loop: Promise<void> | undefined
@@ -143,7 +147,11 @@ export class Keeping {
     await this.#challengeSuspects()
     this.#sendChallenges()
     this.#stations.repairs.forgetPast()
-    await this.#parts.time.save()
+    const nowMs = this.#parts.components.clock.monotonicMs()
+    if (nowMs - this.#savedMs >= saveIntervalMs) {
+      this.#savedMs = nowMs
+      await this.#parts.time.save()
+    }
     return left <= 0 || this.#keepers.size > 0 || this.#roundAt !== undefined
   }
 

@@ -10,10 +10,18 @@ export interface Weather {
   readonly hours: number
   /** Nodes that may be away at one time; with one fewer than the copies, nothing may ever be lost. */
   readonly awayMax: number
+  /** Time between greetings; a tick is a sixth of it. Longer makes long lives affordable. */
+  readonly presenceIntervalMs: number
 }
 
-export async function live(seed: number, { nodes, hours, awayMax }: Weather): Promise<Village> {
-  const village = await Village.of(nodes, seed, { keeping: { presenceIntervalMs: 120_000, tickMs: 20_000 } })
+export async function live(
+  seed: number,
+  { nodes, hours, awayMax, presenceIntervalMs }: Weather
+): Promise<Village> {
+  const village = await Village.of(nodes, seed, {
+    keeping: { presenceIntervalMs, tickMs: presenceIntervalMs / 6 },
+    sync: { syncIntervalMs: presenceIntervalMs }
+  })
   const dice = (n: number): number => Math.floor(village.random.unit() * n)
   const wanted = new Set<CID>()
   const away = new Set<number>()
