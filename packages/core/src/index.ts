@@ -1,6 +1,6 @@
 // @commonhold/core: the vocabulary every package shares. Pure values and functions, no I/O.
 
-export type { AbortOptions } from './abort.ts'
+export { type AbortOptions, unlessAborted } from './abort.ts'
 export { type Clock, scaledClock, systemClock } from './clock.ts'
 export {
   type ContentName,

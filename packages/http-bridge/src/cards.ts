@@ -2,13 +2,12 @@
 // Size and type of a content-addressed object never change; locality does, which the age of a card bounds.
 // Look-ups under way are shared, since one may fetch the root block.
 
-import type { AbortOptions, Clock } from '@commonhold/core'
+import { type AbortOptions, type Clock, unlessAborted } from '@commonhold/core'
 import { LRUCache } from 'lru-cache'
 import type { CID } from 'multiformats/cid'
 import type { Library } from './components.ts'
 import type { BridgeOptions } from './options.ts'
 import type { MediaType } from './sniff.ts'
-import { unlessAborted } from './unless-aborted.ts'
 
 export interface Card {
   readonly size: number

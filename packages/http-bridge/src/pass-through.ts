@@ -2,13 +2,12 @@
 // asked, with the bounded cache beside it. Live flights of one object cover disjoint stretches, so no block is
 // being fetched twice at once; a slow reader gets a flight of its own and delays nobody.
 
-import { type AbortOptions, type Clock, limits } from '@commonhold/core'
+import { type AbortOptions, type Clock, limits, unlessAborted } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { PieceCache } from './cache.ts'
 import type { ByteRange, Library } from './components.ts'
 import { Flight, type FlightReader } from './flight.ts'
 import type { BridgeOptions } from './options.ts'
-import { unlessAborted } from './unless-aborted.ts'
 
 const pieceBytes = limits.leafBytes
 

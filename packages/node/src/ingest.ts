@@ -10,7 +10,8 @@ import {
   DeniedError,
   InvalidInputError,
   limits,
-  TooLargeError
+  TooLargeError,
+  unlessAborted
 } from '@commonhold/core'
 import { importFile, type WritableStorage } from 'ipfs-unixfs-importer'
 import type { CID } from 'multiformats/cid'
@@ -104,7 +105,7 @@ class HashedFile implements AsyncIterable<Uint8Array> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    for await (const bytes of abortable(this.#source, this.#signal)) {
+    for await (const bytes of untilAborted(this.#source, this.#signal)) {
       this.size += bytes.length
       if (this.size > this.#bytesMax) throw new TooLargeError('The file', this.#bytesMax)
       this.#hash.update(bytes)
@@ -114,22 +115,15 @@ class HashedFile implements AsyncIterable<Uint8Array> {
 }
 
 /** Ends with the signal even while the source says nothing: an upload that hangs must not hold its space. */
-async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
-  if (signal === undefined) {
-    yield* source
-    return
-  }
-  signal.throwIfAborted()
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  // Nobody may be waiting when it fires.
-  aborted.catch(() => {})
-  const onAbort = (): void => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
+async function* untilAborted<T>(
+  source: AsyncIterable<T>,
+  signal: AbortSignal | undefined
+): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]()
   let finished = false
   try {
     for (;;) {
-      const next = await Promise.race([iterator.next(), aborted])
+      const next = await unlessAborted(iterator.next(), signal)
       if (next.done === true) {
         finished = true
         return
@@ -137,7 +131,6 @@ async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSignal | und
       yield next.value
     }
   } finally {
-    signal.removeEventListener('abort', onAbort)
     // Not awaited: a source that hangs would hang its end as well.
     if (!finished) iterator.return?.()?.catch(() => {})
   }

@@ -55,6 +55,10 @@ export interface NodeOptions {
   readonly retrieveRounds: number
   /** Blocks of one object being made durable at once while it is fetched. Folder fsyncs are shared, so a few together are quicker than one by one; each holds a block in memory. @default 4 */
   readonly fetchPutsMax: number
+  /** How long the blocks of a fetch that all sources broke off are kept for the next attempt, in milliseconds: longer than a home line is usually away. Lower makes large objects begin anew, higher holds the room set aside for them. @default 1800000 */
+  readonly fetchResumeMs: number
+  /** Fetches broken off whose blocks are kept at once; one more undoes the oldest. Lower begins anew after an outage in mid-repair, higher sets more room aside for what may never come. @default 4 */
+  readonly pausedFetchesMax: number
 
   // Discovery and providing.
   /** How long the DHT is searched for holders of one object, in milliseconds. Shorter misses records three hops away, longer makes a viewer of a missing picture wait. @default 10000 */
@@ -77,7 +81,7 @@ export interface NodeOptions {
   readonly poolMessageBytesMax: number
   /** The same from a peer that is no member, in bytes: enough to ask to be let in. @default 262144 */
   readonly poolMessageFromStrangerBytesMax: number
-  /** How long an answer is waited for, in milliseconds; proofs read whole objects from slow disks. Lower takes busy members for gone, higher keeps work waiting on dead ones. @default 30000 */
+  /** How long an answer is waited for when the asker set no end of its own, in milliseconds. Lower takes busy members for gone, higher keeps work waiting on dead ones. @default 30000 */
   readonly poolRequestMs: number
   /** Requests of ours a peer may have under way before more are refused with BusyError, and the same for its requests here. @default 16 */
   readonly poolRequestsPerPeerMax: number
@@ -132,6 +136,8 @@ export const defaults: Readonly<NodeOptions> = Object.freeze({
   rootMemoBytesMax: 8 * 1024 * 1024,
   retrieveRounds: 2,
   fetchPutsMax: 4,
+  fetchResumeMs: 30 * 60 * 1000,
+  pausedFetchesMax: 4,
 
   discoverMs: 10_000,
   dhtLookMs: 100,

@@ -10,11 +10,11 @@ import {
   InvalidInputError,
   type Log,
   type NodeId,
-  UnreachableError
+  UnreachableError,
+  unlessAborted
 } from '@commonhold/core'
 import type { Message } from '@libp2p/gossipsub'
 import type { Stream } from '@libp2p/interface'
-import { abortable } from './exchange/abortable.ts'
 import { encodeFrame, type Frame, FrameStream } from './frame-stream.ts'
 import type { Network } from './network.ts'
 import { defaults } from './options.ts'
@@ -28,6 +28,14 @@ export interface PoolNetworkComponents {
   readonly clock: Clock
   readonly log: Log
 }
+
+export interface PoolRequestOptions extends AbortOptions {
+  /** The caller ends the wait itself, by its signal. @default false */
+  readonly patient?: boolean
+}
+
+/** One reason for all, because making an exception for every answer costs more than many answers. */
+const requestOver = new Error('the request is over')
 
 type Handler = (from: NodeId, message: Uint8Array) => Promise<Uint8Array>
 type Listener = (from: NodeId, message: Uint8Array) => void
@@ -72,27 +80,19 @@ export class Libp2pPoolNetwork implements AsyncDisposable {
     this.#handler = handler
   }
 
-  async request(to: NodeId, message: Uint8Array, options?: AbortOptions): Promise<Uint8Array> {
+  async request(to: NodeId, message: Uint8Array, options?: PoolRequestOptions): Promise<Uint8Array> {
     if (message.length > defaults.poolMessageBytesMax) {
       throw new InvalidInputError(
         `A message has at most ${defaults.poolMessageBytesMax} bytes, not ${message.length}.`
       )
     }
-    const timeout = new AbortController()
-    const signals = options?.signal === undefined ? [timeout.signal] : [timeout.signal, options.signal]
     const over = new AbortController()
-    this.#components.clock.sleep(defaults.poolRequestMs, { signal: over.signal }).then(
-      () => timeout.abort(new UnreachableError(`${to} did not answer within ${defaults.poolRequestMs} ms.`)),
-      () => {
-        // The request was over first.
-      }
-    )
+    const signal = options?.patient === true ? options.signal : this.#patience(to, over.signal, options)
     try {
-      const signal = AbortSignal.any(signals)
-      const link = await abortable(this.#linkTo(to), signal)
-      return await link.request(message, { signal })
+      const link = await unlessAborted(this.#linkTo(to), signal)
+      return await link.request(message, signal === undefined ? {} : { signal })
     } finally {
-      over.abort(new Error('the request is over'))
+      over.abort(requestOver)
     }
   }
 
@@ -146,6 +146,18 @@ export class Libp2pPoolNetwork implements AsyncDisposable {
 
   addresses(): readonly string[] {
     return this.#components.network.addresses()
+  }
+
+  /** The caller's signal, or one that fires when the answer is overdue. */
+  #patience(to: NodeId, over: AbortSignal, options?: AbortOptions): AbortSignal {
+    const timeout = new AbortController()
+    this.#components.clock.sleep(defaults.poolRequestMs, { signal: over }).then(
+      () => timeout.abort(new UnreachableError(`${to} did not answer within ${defaults.poolRequestMs} ms.`)),
+      () => {
+        // The request was over first.
+      }
+    )
+    return options?.signal === undefined ? timeout.signal : AbortSignal.any([timeout.signal, options.signal])
   }
 
   #linkTo(peer: NodeId): Promise<PoolLink> {

@@ -37,7 +37,7 @@ export interface PoolNetwork {
    * @throws UnreachableError when the peer cannot be dialled or does not answer in time;
    * BusyError when it has too many of our requests in flight.
    */
-  request(to: NodeId, message: Uint8Array, options?: AbortOptions): Promise<Uint8Array>
+  request(to: NodeId, message: Uint8Array, options?: RequestOptions): Promise<Uint8Array>
   /** At most one handler. A handler that throws makes the requester see an UnreachableError. */
   handle(handler: (from: NodeId, message: Uint8Array) => Promise<Uint8Array>): void
   /** Tells everybody who listens to this pool, soon and without a promise (gossip). */
@@ -51,6 +51,14 @@ export interface PoolNetwork {
   addAddresses(peer: NodeId, addresses: readonly string[]): Promise<void>
   /** Own addresses worth telling to members. */
   addresses(): readonly string[]
+}
+
+export interface RequestOptions extends AbortOptions {
+  /**
+   * The caller ends the wait itself, by its signal: an answer may have to read or fetch gigabytes first.
+   * Otherwise the network gives up after its own patience. @default false
+   */
+  readonly patient?: boolean
 }
 
 /** Whole objects on this node's disk, and how to get one from a peer. */

@@ -3,7 +3,6 @@
 // Normative text: docs/protocol/sync.md, "Dialogue".
 
 import {
-  type AbortOptions,
   BusyError,
   ConflictError,
   DeniedError,
@@ -21,7 +20,7 @@ import {
   UnreachableError
 } from '@commonhold/core'
 import { z } from 'zod'
-import type { PoolNetwork } from './components.ts'
+import type { PoolNetwork, RequestOptions } from './components.ts'
 import { bytesField, hashField, lineField } from './fields.ts'
 import { defaults } from './options.ts'
 
@@ -72,7 +71,7 @@ export class Dialogue {
    * @throws UnreachableError, BusyError (by the network, or as the peer says), and what the peer answers:
    * UnauthorizedError, MalformedRecordError, ConflictError, NotFoundError, DeniedError, NoSpaceError.
    */
-  ask<Q, A>(to: NodeId, type: RequestType<Q, A>, question: Q, options?: AbortOptions): Promise<A> {
+  ask<Q, A>(to: NodeId, type: RequestType<Q, A>, question: Q, options?: RequestOptions): Promise<A> {
     return askPool(this.#parts.network, this.#parts.pool, to, type, question, options)
   }
 
@@ -124,7 +123,7 @@ export async function askPool<Q, A>(
   to: NodeId,
   type: RequestType<Q, A>,
   question: Q,
-  options?: AbortOptions
+  options?: RequestOptions
 ): Promise<A> {
   const message = encodeRecord({ pool, type: type.name, body: encodeRecord(question) })
   const answer = decodeRecord(answerEnvelope, await network.request(to, message, options))

@@ -2,7 +2,7 @@
 // in slowness while they come. Ends in an error rather than early, so that a cut upload is never stored.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Clock, InvalidInputError, TooLargeError } from '@commonhold/core'
+import { type Clock, InvalidInputError, TooLargeError, unlessAborted } from '@commonhold/core'
 import busboy from 'busboy'
 import { ClientGoneError } from '../client-gone.ts'
 import type { BridgeOptions } from '../options.ts'
@@ -57,14 +57,11 @@ async function* rawBody(req: IncomingMessage): AsyncGenerator<Uint8Array> {
 
 async function* fileOfForm(req: IncomingMessage): AsyncGenerator<Uint8Array> {
   const form = formParserOf(req)
-  let refuse = (_err: Error): void => {}
-  const refusal = new Promise<never>((_resolve, reject) => {
-    refuse = reject
-  })
+  const refused = new AbortController()
+  const refuse = (err: Error): void => refused.abort(err)
   const malformed = (err: unknown): void => {
     refuse(new InvalidInputError('The multipart form is malformed or ends too early.', { cause: err }))
   }
-  refusal.catch(() => {}) // It may come when nobody waits for it any more.
   const file = new Promise<AsyncIterable<Uint8Array> | undefined>((resolve) => {
     form.once('file', (_field, stream) => {
       stream.once('error', malformed)
@@ -86,17 +83,19 @@ async function* fileOfForm(req: IncomingMessage): AsyncGenerator<Uint8Array> {
   req.once('close', onClose)
   req.pipe(form)
   try {
-    const stream = await Promise.race([file, refusal])
+    const stream = await unlessAborted(file, refused.signal)
     if (stream === undefined) throw new InvalidInputError('The form holds no file.')
     const chunks = stream[Symbol.asyncIterator]()
     for (;;) {
       // A cut form fails the file's stream and the form at once; the refusal is the one that can be told.
-      const next = await Promise.race([chunks.next().catch(() => refusal), refusal])
+      const next = await unlessAborted(chunks.next(), refused.signal).catch((err: unknown) => {
+        throw refused.signal.reason ?? err
+      })
       if (next.done === true) break
       yield next.value
     }
     // What follows the file decides whether the form was what it should be, before the object is pinned.
-    await Promise.race([closed, refusal])
+    await unlessAborted(closed, refused.signal)
   } finally {
     req.off('close', onClose)
     req.unpipe(form)

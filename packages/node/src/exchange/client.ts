@@ -7,13 +7,13 @@ import {
   type Clock,
   limits,
   type NodeId,
-  UnreachableError
+  UnreachableError,
+  unlessAborted
 } from '@commonhold/core'
 import type { Stream } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import type { ByteRange } from '../object-dag.ts'
 import { defaults } from '../options.ts'
-import { abortable } from './abortable.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { ExchangeLink, type FetchedBlock } from './link.ts'
 
@@ -103,6 +103,6 @@ export class ExchangeClient implements Exchange, AsyncDisposable {
       opening.catch(forget)
     }
     // The stream is everybody's: one caller giving up must not close it for those who wait beside it.
-    return abortable(opening, options?.signal)
+    return unlessAborted(opening, options?.signal)
   }
 }
