@@ -499,7 +499,10 @@ export class Pool implements AsyncDisposable {
       await this.#proveClaims(root, options)
       const situation = await this.#observer.situation(wish)
       const plan = planObject(situation, this.#options)
-      const placed = situation.self.copy !== 'upload' || isPlacedHere(situation, this.#options)
+      // An upload goes only when `copiesMin` other operators have proven theirs; where there are not as many
+      // others (two nodes of one operator, one of them placed), waiting for that would never end.
+      const stays = operators - 1 < wish.copiesMin
+      const placed = stays || situation.self.copy !== 'upload' || isPlacedHere(situation, this.#options)
       if (plan.health === 'healthy' && placed) return statusOf(wish, situation, plan)
       await changed
     }
