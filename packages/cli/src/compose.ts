@@ -122,7 +122,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   })
   const discovery = new DhtDiscovery(network, clock)
   const retrieval = new Retrieval({ exchange, discovery, clock, log })
-  const fetcher = new ObjectFetcher(objects, retrieval)
+  const fetcher = new ObjectFetcher({ objects, retrieval, clock, log })
   const providing = new Providing({ network, clock, log, enabled: config.network.provide })
 
   // The pool.
@@ -206,6 +206,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   const { founded } = await membership.open(founding, options)
   stack.use(membership)
   await objects.reconcile(membership.wantedNames(), options)
+  stack.use(fetcher)
   await listening(network.start(), {
     where: config.network.listen.join(', '),
     setting: '--listen /ip4/0.0.0.0/tcp/4421'

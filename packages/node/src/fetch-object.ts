@@ -1,16 +1,25 @@
 // A whole object from others onto this disk: every block durable, then the object complete, or nothing
-// of it kept. Two who want the same object wait for one fetch.
+// of it kept; for a while also what an attempt brought before its sources broke off, for the next one. Only
+// what is not here yet is asked for. Two who want the same object wait for one fetch.
 
 import { createHash } from 'node:crypto'
-import { type AbortOptions, type NodeId, TooLargeError } from '@commonhold/core'
+import {
+  type AbortOptions,
+  BusyError,
+  type NodeId,
+  TooLargeError,
+  UnreachableError,
+  unlessAborted
+} from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { blockKey } from './block-store.ts'
-import { abortable } from './exchange/abortable.ts'
 import type { FetchedBlock } from './exchange/link.ts'
-import { wholeFile } from './file-walk.ts'
+import { FileWalk } from './file-walk.ts'
+import type { ByteRange } from './object-dag.ts'
 import type { ObjectIntake } from './object-intake.ts'
 import type { Objects } from './objects.ts'
 import { defaults } from './options.ts'
+import { PausedIntakes, type PausedIntakesComponents } from './paused-intakes.ts'
 import type { Retrieval } from './retrieve.ts'
 
 export interface FetchObjectOptions extends AbortOptions {
@@ -33,14 +42,26 @@ interface Running {
   waiting: number
 }
 
-export class ObjectFetcher {
+export interface ObjectFetcherComponents extends PausedIntakesComponents {
+  readonly objects: Pick<Objects, 'begin' | 'get'>
+  readonly retrieval: Retrieval
+}
+
+export class ObjectFetcher implements AsyncDisposable {
   readonly #objects: Pick<Objects, 'begin' | 'get'>
   readonly #retrieval: Retrieval
   readonly #running = new Map<string, Running>()
+  readonly #paused: PausedIntakes
 
-  constructor(objects: Pick<Objects, 'begin' | 'get'>, retrieval: Retrieval) {
-    this.#objects = objects
-    this.#retrieval = retrieval
+  constructor(components: ObjectFetcherComponents) {
+    this.#objects = components.objects
+    this.#retrieval = components.retrieval
+    this.#paused = new PausedIntakes(components)
+  }
+
+  /** Undoes what was not finished; fetches under way end with their callers. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#paused[Symbol.asyncDispose]()
   }
 
   /**
@@ -50,7 +71,11 @@ export class ObjectFetcher {
    */
   async fetch(root: CID, from: readonly NodeId[], options: FetchObjectOptions = {}): Promise<FetchedObject> {
     const here = await this.#objects.get(root)
-    if (here !== undefined) return here
+    if (here !== undefined) {
+      // Brought by somebody else meanwhile: what is left of our attempt would keep it from being removed.
+      await this.#paused.drop(root)
+      return here
+    }
     const key = blockKey(root)
     let running = this.#running.get(key)
     if (running === undefined) {
@@ -67,7 +92,7 @@ export class ObjectFetcher {
     }
     running.waiting += 1
     try {
-      return await abortable(running.done, options.signal)
+      return await unlessAborted(running.done, options.signal)
     } finally {
       running.waiting -= 1
       if (running.waiting === 0) {
@@ -85,31 +110,80 @@ export class ObjectFetcher {
   async #pull(root: CID, hints: readonly NodeId[], options: FetchObjectOptions): Promise<FetchedObject> {
     const { sizeMax, signal, repair = true } = options
     const intakeOptions = { origin: 'repair', root, ...(sizeMax === undefined ? {} : { sizeMax }) } as const
-    await using intake = await this.#objects.begin(intakeOptions)
+    await using attempt = new AsyncDisposableStack()
+    const begun = (await this.#paused.take(root, sizeMax)) ?? (await this.#objects.begin(intakeOptions))
+    const intake = attempt.use(begun)
     const digest = createHash('sha256')
-    let size = 0
+    let size: number | undefined
     const writing = new Writing(intake)
     try {
-      for await (const block of this.#retrieval.blocks(root, wholeFile, {
-        hints,
-        hintsOnly: true,
-        repair,
-        signal
-      })) {
-        if (sizeMax !== undefined && block.size > sizeMax) throw new TooLargeError(`Object ${root}`, sizeMax)
-        size = block.size
-        // In order and without gaps, whoever the source: the file's plain hash comes for free.
-        if (block.piece !== undefined) digest.update(block.piece.bytes)
-        await writing.put(block, { signal })
+      // In order and without gaps, whoever the source: the file's plain hash comes for free.
+      for await (const part of partsHere(root, intake, { signal })) {
+        if (part.kind === 'here') {
+          size = within(sizeMax, part.size, root)
+          digest.update(part.bytes)
+          continue
+        }
+        const asked = { hints, hintsOnly: true, repair, signal }
+        for await (const block of this.#retrieval.blocks(root, part.range, asked)) {
+          size = within(sizeMax, block.size, root)
+          if (block.piece !== undefined) digest.update(block.piece.bytes)
+          await writing.put(block, { signal })
+        }
       }
-    } finally {
+      await writing.finished()
+      writing.throwIfFailed()
+      const fetched = { root, size: size ?? 0 }
+      await intake.complete({ ...fetched, digest: new Uint8Array(digest.digest()) })
+      return { ...fetched, origin: 'repair' }
+    } catch (err) {
       // Before the intake is disposed of: a write that is still under way would outlive it.
       await writing.finished()
+      if (size !== undefined && isInterruption(err)) {
+        attempt.move()
+        await this.#paused.keep(root, intake, sizeMax)
+      }
+      throw err
     }
-    writing.throwIfFailed()
-    await intake.complete({ root, size, digest: new Uint8Array(digest.digest()) })
-    return { root, size, origin: 'repair' }
   }
+}
+
+function within(sizeMax: number | undefined, size: number, root: CID): number {
+  if (sizeMax !== undefined && size > sizeMax) throw new TooLargeError(`Object ${root}`, sizeMax)
+  return size
+}
+
+/** Nothing is wrong with the object or with us: the same sources, or others, can give the rest later. */
+function isInterruption(err: unknown): boolean {
+  return err instanceof UnreachableError || err instanceof BusyError
+}
+
+type Part =
+  | { readonly kind: 'here'; readonly bytes: Uint8Array; readonly size: number }
+  | { readonly kind: 'missing'; readonly range: ByteRange }
+
+/**
+ * The whole file in order: bytes that are on this disk already, and the ranges between them that are not.
+ * What an earlier attempt or another object left here, or what is left of a damaged one, is not sent again.
+ */
+async function* partsHere(root: CID, intake: ObjectIntake, options: AbortOptions): AsyncGenerator<Part> {
+  const walk = new FileWalk(root)
+  let missing: ByteRange | undefined
+  for (let step = walk.next; step !== undefined; step = walk.next) {
+    const block = await intake.keep(step.cid, options)
+    if (block === undefined) {
+      const { from, to } = walk.skip()
+      missing = { from: missing?.from ?? from, to }
+      continue
+    }
+    const piece = walk.accept(block)
+    // An inner block ends no gap: nothing of what is below it may be here.
+    if (piece === undefined) continue
+    if (missing !== undefined) yield { kind: 'missing', range: missing }
+    missing = undefined
+    yield { kind: 'here', bytes: piece.bytes, size: walk.size ?? 0 }
+  }
+  if (missing !== undefined) yield { kind: 'missing', range: missing }
 }
 
 /** A few blocks being made durable at once; the first failure stops the fetch. */

@@ -83,6 +83,15 @@ export class FileWalk {
     return node.kind === 'leaf' ? this.#pieceOf(pending.offset, node.data) : undefined
   }
 
+  /** Passes over the block `next` and all below it; returns the file bytes that were not looked at. */
+  skip(): ByteRange {
+    const pending = this.#pending
+    if (pending === undefined) throw new Error('the walk is complete')
+    this.#pending = this.#following()
+    const { offset, size } = pending
+    return size === undefined ? wholeFile : { from: offset, to: offset + size }
+  }
+
   #following(): Pending | undefined {
     for (;;) {
       const level = this.#levels.at(-1)

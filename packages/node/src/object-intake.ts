@@ -104,7 +104,10 @@ export class LocalIntake implements ObjectIntake {
       if (!known) this.#parts.claims.claim(cid)
       const bytes = await this.#parts.claims.holding(cid, () => this.#durable(cid, options))
       if (!known) this.#parts.claims.release(cid)
-      if (bytes !== undefined) this.#take(cid, bytes).stored = true
+      if (bytes === undefined) return undefined
+      this.#take(cid, bytes).stored = true
+      // It counts as used already, so nothing has to be set aside for it.
+      if (!known) this.#release(bytes.length)
       return bytes
     })
   }
@@ -156,11 +159,12 @@ export class LocalIntake implements ObjectIntake {
   #take(cid: CID, bytes: Uint8Array): Claimed {
     // A node of dag-pb that is no part of a file is refused before it takes any space.
     const node = readObjectNode(cid, bytes)
-    if (node.kind === 'leaf') this.#size += node.size
-    if (this.#size > this.#sizeMax) throw new TooLargeError('The object', this.#sizeMax)
     const links = node.kind === 'inner' ? node.links.map((link) => link.cid) : []
     const key = blockKey(cid)
     const known = this.#claimed.get(key)
+    // Once per block, however often the file repeats it and however many tries bring it.
+    if (known === undefined && node.kind === 'leaf') this.#size += node.size
+    if (this.#size > this.#sizeMax) throw new TooLargeError('The object', this.#sizeMax)
     if (known !== undefined) {
       if (links.length > 0) known.links = links
       return known
@@ -174,6 +178,12 @@ export class LocalIntake implements ObjectIntake {
   async #setAside(bytes: number): Promise<void> {
     if (this.#reservedBytes >= bytes) this.#reservedBytes -= bytes
     else await this.#parts.space.reserve(bytes)
+  }
+
+  #release(bytes: number): void {
+    const released = Math.min(bytes, this.#reservedBytes)
+    this.#reservedBytes -= released
+    this.#parts.space.giveBack(released)
   }
 
   /** Digests of all blocks below `root`, once each. */

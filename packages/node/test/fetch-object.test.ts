@@ -60,7 +60,10 @@ class MemoryIntakes {
 function fetcherOver(servers: Parameters<typeof clientOf>[0]) {
   const intakes = new MemoryIntakes()
   const retrieval = new Retrieval({ exchange: clientOf(servers), clock: systemClock, log: silentLog })
-  return { intakes, fetcher: new ObjectFetcher(intakes, retrieval) }
+  return {
+    intakes,
+    fetcher: new ObjectFetcher({ objects: intakes, retrieval, clock: systemClock, log: silentLog })
+  }
 }
 
 test('an object is fetched once for all who want it, whole and with its digest', async () => {

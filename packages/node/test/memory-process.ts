@@ -48,7 +48,7 @@ if (role === 'serve') {
     }
   }
   if (bytes !== 2 * 1024 * leafBytes) throw new Error(`${bytes} bytes came`)
-  for (const each of slow) await each.return?.()
+  for (const each of slow) await each.return?.(undefined)
 }
 process.send?.({ peakBytes: await peakBytes() })
 process.disconnect?.()

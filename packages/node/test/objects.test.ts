@@ -181,7 +181,9 @@ test('the capacity granted is never exceeded, by many at once either', async () 
   assert.ok((await storage.blocks.usage()).bytes <= 5 * MiB)
   const { usedBytes, freeBytes, capacityBytes } = await storage.objects.space()
   assert.equal(freeBytes, capacityBytes - usedBytes, 'everything set aside was given back')
-  await storage.add(bytesOf(2 * MiB, 9), {})
+  const oneMore = storage.add(bytesOf(2 * MiB, 9))
+  if (kept < 2) await oneMore
+  else await assert.rejects(oneMore, NoSpaceError)
 })
 
 test('a damaged block: the reader is told, its objects are gone, the next put heals them', async () => {
