@@ -74,7 +74,7 @@ async function attached(child: ChildProcess): Promise<void> {
 
 /** The call that never returned: no other ends without a result. */
 function lastWords(trace: string): string | undefined {
-  const open = trace.split('\n').filter((line) => / = \?$|<unfinished \.\.\.>$/.test(line))
+  const open = trace.split('\n').filter((line) => /^\d+ +\w+\(.*( = \?|<unfinished \.\.\.>)$/.test(line))
   return open
     .at(-1)
     ?.replace(/^\d+ +/, '')

@@ -141,10 +141,11 @@ export class NodeProcess implements AsyncDisposable {
     return this.#end('SIGKILL')
   }
 
-  /** Resolves when somebody else has ended it. */
+  /** Resolves when somebody else has ended it, as a test expects. */
   async ended(options: { signal?: AbortSignal } = {}): Promise<void> {
     const child = this.#child
     if (child !== undefined && this.running) await once(child, 'exit', options)
+    this.#fell = undefined
     this.#log?.end()
   }
 
