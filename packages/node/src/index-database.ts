@@ -56,20 +56,42 @@ export async function openIndexDatabase(init: IndexDatabaseInit): Promise<IndexD
 /**
  * Brings one owner's tables up to date; each owner counts its own migrations.
  * @param migrations in the order of their keys.
+ * @throws StoreMismatchError when a later version of this program has been here; NoSpaceError
  */
 export async function migrateIndex<Tables>(
   database: Kysely<Tables>,
   owner: string,
   migrations: Readonly<Record<string, Migration>>
 ): Promise<void> {
+  const table = `${owner}_migrations`
+  await assertNoLaterVersion(database, table, migrations)
   const migrator = new Migrator({
     db: database,
     provider: { getMigrations: async () => ({ ...migrations }) },
-    migrationTableName: `${owner}_migrations`,
+    migrationTableName: table,
     migrationLockTableName: `${owner}_migrations_lock`
   })
   const { error } = await migrator.migrateToLatest()
   if (error !== undefined) throw indexError(error)
+}
+
+/** Tables we do not know may hold what we would break; and some of it, like denials, is nowhere else. */
+async function assertNoLaterVersion<Tables>(
+  database: Kysely<Tables>,
+  table: string,
+  migrations: Readonly<Record<string, Migration>>
+): Promise<void> {
+  const isThere = await sql`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ${table}`.execute(
+    database
+  )
+  if (isThere.rows.length === 0) return
+  const { rows } = await sql<{ name: string }>`SELECT name FROM ${sql.table(table)}`.execute(database)
+  const unknown = rows.find(({ name }) => !Object.hasOwn(migrations, name))
+  if (unknown === undefined) return
+  throw new StoreMismatchError(
+    `The index was made by a later version of Commonhold (it has the step ${unknown.name}). ` +
+      'Update this program, or restore the backup that was made with this version.'
+  )
 }
 
 /** The error to throw on for a failed query: a full disk gets its own class. */

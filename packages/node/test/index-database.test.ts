@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Log, NoSpaceError, silentLog } from '@commonhold/core'
+import { type Log, NoSpaceError, StoreMismatchError, silentLog } from '@commonhold/core'
 import { type Generated, type Kysely, sql } from 'kysely'
 import { nodeFileSystem } from '../src/file-system.ts'
 import { type IndexDatabase, indexError, migrateIndex, openIndexDatabase } from '../src/index-database.ts'
@@ -58,6 +58,16 @@ test('each owner brings its tables, once', async () => {
     assert.equal(rows.length, fresh ? 1 : 2)
     assert.deepEqual(rows[0]?.bytes, Uint8Array.of(1, 2))
   }
+})
+
+test('bad input, index × wrong version: refused, and left as it is', async () => {
+  await using folder = await temporaryFolder()
+  await using index = await open(join(folder.path, 'index.db'))
+  const database = index.tables<Tables>()
+  const later = { ...migrations, '0002-later': { up: async () => {} } }
+  await migrateIndex(database, 'things', later)
+  await assert.rejects(migrateIndex(database, 'things', migrations), StoreMismatchError)
+  await migrateIndex(database, 'things', later)
 })
 
 test('a failed transaction leaves nothing, and others wait for their turn', async () => {
