@@ -5,7 +5,7 @@
 import { rename } from 'node:fs/promises'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { type Log, NoSpaceError, StoreMismatchError } from '@commonhold/core'
-import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely'
+import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import { type FileSystem, hasCode } from './file-system.ts'
 import { defaults } from './options.ts'
