@@ -2,7 +2,7 @@
 // at the first SIGINT or SIGTERM. The second one ends it at once (main.ts).
 
 import { once } from 'node:events'
-import { startNode } from './compose.ts'
+import { setFlagsFromString } from 'node:v8'
 import { type Override, readConfig } from './config.ts'
 import type { AboutAnswer, PoolAnswer } from './control/protocol.ts'
 import { defaults } from './options.ts'
@@ -23,6 +23,11 @@ export async function runNode(session: Session, { overrides, join }: RunOptions)
     environment.logLevel === undefined ? [] : [['node.logLevel', environment.logLevel]]
   const config = await readConfig(dataFolder, [...fromEnvironment, ...overrides])
   const log = processLog(config.node.logLevel)
+  // Before the bulk of the program is loaded. Left alone, V8 lets the youngest objects fill 100 MiB before it
+  // looks at them, and each may hold a buffer of a megabyte: measured, an upload of 800 MiB peaks at 212
+  // instead of 294 MiB, at no cost in time.
+  setFlagsFromString('--semi-space-growth-factor=1')
+  const { startNode } = await import('./compose.ts')
   const running = await startNode({ dataFolder, socketPath, config, log }, { signal })
   try {
     if (join !== undefined) await running.node.join(join.address, { ...join, signal })
