@@ -43,7 +43,7 @@ export class Disks {
       if (path === undefined || !(await this.#isWhole(name, path))) return undefined
       found.push(path)
       if (cid.code !== rawCode) {
-        open.push(...decodeDagPb(await readFile(path)).Links.map(({ Hash }) => Hash as CID))
+        open.push(...decodeDagPb(await readFile(path)).Links.map(({ Hash }) => Hash))
       }
     }
     return found

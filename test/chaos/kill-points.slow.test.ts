@@ -1,7 +1,7 @@
 // Must hold for any crash: everything that was acknowledged for n copies is there and proven after a SIGKILL at
 // any named point; no torn block, no temporary file, no forked journal. Seen to fail when the receipt is signed
-// before the blocks are durable (`offer.ts`), when a block is written under its final name (`file-block-store.ts`)
-// and when the sweep of temporary files at the start is left out.
+// before the blocks are durable (`offer.ts`) and when the sweep of temporary files at the start is left out
+// (`file-block-store.ts`). What a power loss takes beyond that is in packages/node/test/crash.test.ts.
 
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'

@@ -144,14 +144,13 @@ class Loop {
   readonly #random: ReturnType<typeof seededRandom>
   readonly #disks = new Disks()
   readonly #clients = new Map<string, ControlClient>()
-  #round = 0
 
   constructor(pool: ProcessPool, seed: number) {
     this.#pool = pool
     this.#random = seededRandom(seed)
   }
 
-  shuffle<T>(items: T[]): void {
+  shuffle(items: unknown[]): void {
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.#below(i + 1)
       const [a, b] = [items[i] as T, items[j] as T]
