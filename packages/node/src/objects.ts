@@ -200,11 +200,17 @@ export class Objects {
   /** Blocks no object is made of, by key. About 150 bytes each in memory. */
   async #orphans(options?: AbortOptions): Promise<Map<string, Uint8Array>> {
     const orphans = new Map<string, Uint8Array>()
-    for await (const cid of this.#blocks.list(options)) {
+    let page: Uint8Array[] = []
+    const lookUp = async (): Promise<void> => {
       options?.signal?.throwIfAborted()
-      const digest = cid.multihash.digest
-      if (!(await this.#index.needs(digest))) orphans.set(blockKey(cid), digest)
+      for (const digest of await this.#index.unneeded(page)) orphans.set(blockKey(rawCidOf(digest)), digest)
+      page = []
     }
+    for await (const cid of this.#blocks.list(options)) {
+      page.push(cid.multihash.digest)
+      if (page.length === orphansPerLookUp) await lookUp()
+    }
+    await lookUp()
     return orphans
   }
 
@@ -291,6 +297,9 @@ export class Objects {
     else this.#open.set(key, left)
   }
 }
+
+/** Far fewer than SQLite binds, and enough that the statement costs more than its call. */
+const orphansPerLookUp = 256
 
 /** Two spellings of a root are one object. */
 function rootKey(root: CID): string {
