@@ -153,14 +153,13 @@ class Loop {
   shuffle(items: unknown[]): void {
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.#below(i + 1)
-      const [a, b] = [items[i] as T, items[j] as T]
+      const [a, b] = [items[i], items[j]]
       items[i] = b
       items[j] = a
     }
   }
 
   async killDuringPut(point: Exclude<Point, 'in mid-repair'>): Promise<Kill | undefined> {
-    this.#round++
     const author = this.#pick(this.#pool.nodes)
     const role = this.#pick<Role>(points[point])
     const victim = role === 'author' ? author : this.#pick(this.#pool.nodes.filter((node) => node !== author))
@@ -195,7 +194,6 @@ class Loop {
 
   /** A keeper that finds the blocks of its copy gone fetches them again, and is killed at it. */
   async killMidRepair(): Promise<Kill | undefined> {
-    this.#round++
     const [author, victim] = this.#twoNodes()
     const bytes = this.#bytes(3 * 1024 * 1024 + this.#below(1_000_000))
     const answer = await this.#put(author, bytes)

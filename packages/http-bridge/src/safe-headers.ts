@@ -5,7 +5,7 @@ import { create as contentDisposition } from 'content-disposition'
 import type { MediaType } from './sniff.ts'
 
 /** `sandbox` strips the origin from anything a browser would still render; `style` lets it draw its viewer. */
-export const objectPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+const objectPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 const day = 24 * 60 * 60
 const exposed = 'Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag'
