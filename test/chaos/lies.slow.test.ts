@@ -1,8 +1,8 @@
 // Wrong bytes, whoever they come from: a flipped bit on a disk, a peer that sends other bytes, a keeper that
 // signed for bytes it does not have. Real processes; the liar runs the real stack (liar.ts). Each ends in a right
 // answer from somebody else, and no wrong copy counts. Seen to fail when the exchange client does not verify a
-// block (`exchange/link.ts`), when a local read does not go on elsewhere (`library.ts`), and when a receipt
-// makes a live copy (`census.ts`).
+// block (`exchange/link.ts`), when a local read does not go on elsewhere (`library.ts`), and when any
+// well-formed digest is taken for right (`prove.ts`).
 
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
