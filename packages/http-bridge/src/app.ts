@@ -16,7 +16,7 @@ import { Outbox } from './outbox.ts'
 import { PassThrough } from './pass-through.ts'
 import { HttpRefusal } from './problems.ts'
 import { RequestLog } from './request-log.ts'
-import { preflightHeaders } from './safe-headers.ts'
+import { route } from './route.ts'
 import type { Serving } from './serve-object.ts'
 import { status } from './status.ts'
 
@@ -59,40 +59,4 @@ export function createBridgeApp(components: BridgeComponents, options?: Partial<
   })
   app.use((err: unknown, req: Request, res: Response, _next: NextFunction) => requests.fail(err, req, res))
   return app
-}
-
-export type Handler = (req: Request, res: Response) => void | Promise<void>
-
-interface Methods {
-  /** GET and HEAD. */
-  readonly read?: Handler
-  readonly POST?: Handler
-  readonly DELETE?: Handler
-}
-
-/** One address with all its methods, so that every other method is told which there are (RFC 9110 §15.5.6). */
-function route(app: Express, path: string, methods: Methods): void {
-  const allow = [
-    ...(methods.read === undefined ? [] : ['GET', 'HEAD']),
-    ...(methods.POST === undefined ? [] : ['POST']),
-    ...(methods.DELETE === undefined ? [] : ['DELETE']),
-    'OPTIONS'
-  ].join(', ')
-  app.all(path, (req, res) => {
-    const { method } = req
-    if (methods.read !== undefined && (method === 'GET' || method === 'HEAD')) return methods.read(req, res)
-    if (methods.POST !== undefined && method === 'POST') return methods.POST(req, res)
-    if (methods.DELETE !== undefined && method === 'DELETE') return methods.DELETE(req, res)
-    if (method === 'OPTIONS') {
-      res.writeHead(
-        204,
-        methods.read === undefined ? { Allow: allow } : { ...preflightHeaders, Allow: allow }
-      )
-      res.end()
-      return
-    }
-    throw new HttpRefusal(405, 'Method not allowed', `${method} means nothing here; allowed: ${allow}.`, {
-      Allow: allow
-    })
-  })
 }

@@ -1,8 +1,8 @@
 // `/`: what this machine is, in plain words, for whoever followed a picture here. No scripts, no cookies, no
 // requests to anywhere.
 
-import type { Handler } from './app.ts'
 import type { BridgeComponents, NodeAbout } from './components.ts'
+import type { Handler } from './route.ts'
 
 const pagePolicy =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

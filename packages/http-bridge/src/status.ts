@@ -2,10 +2,10 @@
 // token, because a list of holders is a list of whom to attack.
 
 import { NotFoundError, toHex } from '@commonhold/core'
-import type { Handler } from './app.ts'
 import { scopesOf } from './authorization.ts'
 import type { BridgeComponents } from './components.ts'
 import { findObject } from './lookup.ts'
+import type { Handler } from './route.ts'
 
 export function status(components: BridgeComponents): Handler {
   return async (req, res) => {

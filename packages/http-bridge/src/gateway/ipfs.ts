@@ -1,8 +1,8 @@
 // GET /ipfs/<cid>: the address every IPFS gateway has. Objects here are single files, so there are no paths below.
 
 import { InvalidInputError } from '@commonhold/core'
-import type { Handler } from '../app.ts'
 import { wishesOf } from '../media/get.ts'
+import type { Handler } from '../route.ts'
 import { type Serving, serveObject } from '../serve-object.ts'
 
 export function gateway(serving: Serving): Handler {

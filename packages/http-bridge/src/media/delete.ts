@@ -2,9 +2,9 @@
 // A denied object may be let go like any other.
 
 import { NotFoundError, parseContentName } from '@commonhold/core'
-import type { Handler } from '../app.ts'
 import { requireScope } from '../authorization.ts'
 import type { BridgeComponents } from '../components.ts'
+import type { Handler } from '../route.ts'
 
 export function deleteMedia(components: BridgeComponents): Handler {
   return async (req, res) => {

@@ -2,7 +2,7 @@
 // type is what the bytes are.
 
 import type { Request } from 'express'
-import type { Handler } from '../app.ts'
+import type { Handler } from '../route.ts'
 import { type Serving, serveObject, type Wishes } from '../serve-object.ts'
 
 export function getMedia(serving: Serving): Handler {

@@ -1,8 +1,8 @@
 // For machines that watch: /livez says the process answers, /readyz whether it should be sent requests, and why
 // not. `?verbose` is for people.
 
-import type { Handler } from '../app.ts'
 import type { BridgeComponents } from '../components.ts'
+import type { Handler } from '../route.ts'
 
 /** Asks nobody: a node without peers or disk must not be restarted for it. */
 export function livez(): Handler {

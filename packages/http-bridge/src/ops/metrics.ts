@@ -2,9 +2,9 @@
 // a CID or a peer as a label.
 
 import { Gauge, Histogram, Registry } from 'prom-client'
-import type { Handler } from '../app.ts'
 import { requireScope } from '../authorization.ts'
 import { HttpRefusal } from '../problems.ts'
+import type { Handler } from '../route.ts'
 import type { Serving } from '../serve-object.ts'
 
 /** First path segments that are labels; anything else a client makes up is `other`, so labels stay few. */
