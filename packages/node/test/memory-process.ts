@@ -2,10 +2,14 @@
 // Prints its peak resident memory when it ends.
 
 import { readFile } from 'node:fs/promises'
+import { setFlagsFromString } from 'node:v8'
 import { CID } from 'multiformats/cid'
 import { wholeFile } from '../src/file-walk.ts'
 import { addressOf, startNode } from './nodes.ts'
 import { innerBlock, randomBytes, rawBlock } from './sample-objects.ts'
+
+// As every node runs (packages/cli/src/run-node.ts).
+setFlagsFromString('--semi-space-growth-factor=1')
 
 const leafBytes = 1024 * 1024
 const slowReaders = 4
