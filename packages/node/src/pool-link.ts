@@ -6,7 +6,8 @@ import {
   MalformedRecordError,
   type NodeId,
   TooLargeError,
-  UnreachableError
+  UnreachableError,
+  unlessAborted
 } from '@commonhold/core'
 import type { Stream } from '@libp2p/interface'
 import { encodeFrame, type Frame, FrameStream } from './frame-stream.ts'
@@ -55,17 +56,14 @@ export class PoolLink {
     do this.#nextId = this.#nextId === 0xffff_ffff ? 1 : this.#nextId + 1
     while (this.#asked.has(this.#nextId))
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
+    // The peer may hang up while the question still waits to be written, and nobody for the answer.
+    promise.catch(() => {})
     this.#asked.set(id, { resolve, reject })
-    const onAbort = (): void => reject(signal?.reason)
-    signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      while (this.#frames.open && !this.#frames.ready && signal?.aborted !== true)
-        await this.#frames.writable()
-      signal?.throwIfAborted()
+      while (this.#frames.open && !this.#frames.ready) await unlessAborted(this.#frames.writable(), signal)
       this.#frames.send(encodeFrame(poolWire.request, id, message))
-      return await promise
+      return await unlessAborted(promise, signal)
     } finally {
-      signal?.removeEventListener('abort', onAbort)
       this.#asked.delete(id)
     }
   }

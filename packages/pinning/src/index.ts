@@ -14,6 +14,13 @@ export type {
 } from './components.ts'
 export { type Migration, type PinningTables, pinningMigrations } from './database.ts'
 export { Dialogue, type RequestType } from './dialogue.ts'
+export type { Cut, JournalId, Wanted } from './journal/wanted.ts'
+export type { Visibility, WantedObject, Wish } from './journal/wish.ts'
+export { type KeepingOptions, keepingDefaults } from './keeping-options.ts'
+export { defaults, type SyncLimits, type SyncOptions } from './options.ts'
+export { type Action, type Plan, planObject, type Reason, type Situation } from './plan.ts'
+export { Pool, type PoolFounding, type PoolJoining, type PoolOptions, type WantResult } from './pool.ts'
+export { groupOf, type RankedMembers, Ranking, rank } from './ranking.ts'
 export {
   type Admission,
   type Charter,
@@ -26,14 +33,9 @@ export {
   type PoolPolicy,
   printRecoveryKey,
   readRecoveryKey
-} from './genesis.ts'
-export { type KeepingOptions, keepingDefaults } from './keeping-options.ts'
-export type { KeeperClass, Member, Operator } from './member.ts'
-export { defaults, type SyncLimits, type SyncOptions } from './options.ts'
-export { type Action, type Plan, planObject, type Reason, type Situation } from './plan.ts'
-export { Pool, type PoolFounding, type PoolJoining, type PoolOptions, type WantResult } from './pool.ts'
-export { groupOf, type RankedMembers, Ranking, rank } from './ranking.ts'
-export type { Roster } from './roster.ts'
+} from './roster/genesis.ts'
+export type { KeeperClass, Member, Operator } from './roster/member.ts'
+export type { Roster } from './roster/roster.ts'
 export type {
   Holder,
   MemberStatus,
@@ -44,5 +46,3 @@ export type {
   ReplicationStatus
 } from './status.ts'
 export type { Health } from './tally.ts'
-export type { Cut, JournalId, Wanted } from './wanted.ts'
-export type { Visibility, WantedObject, Wish } from './wish.ts'

@@ -6,6 +6,7 @@ import { type NodeId, toHex } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import type { Census } from './census.ts'
 import { slept } from './deadline.ts'
+import type { WantedObject } from './journal/wish.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Observer } from './observe.ts'
 import { type Plan, planObject } from './plan.ts'
@@ -15,7 +16,6 @@ import type { Releases } from './release.ts'
 import type { Repairs } from './repair.ts'
 import type { Reports } from './report.ts'
 import { rootKey, rootOfKey } from './root-key.ts'
-import type { WantedObject } from './wish.ts'
 
 export interface Stations {
   readonly observer: Observer

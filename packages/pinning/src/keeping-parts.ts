@@ -3,11 +3,11 @@
 
 import type { PinningComponents } from './components.ts'
 import type { Dialogue } from './dialogue.ts'
+import type { Wanted } from './journal/wanted.ts'
 import type { KeepingOptions } from './keeping-options.ts'
 import type { OwnTime } from './own-time.ts'
 import type { RootLocks } from './root-locks.ts'
-import type { Roster } from './roster.ts'
-import type { Wanted } from './wanted.ts'
+import type { Roster } from './roster/roster.ts'
 
 export interface KeepingParts {
   readonly components: PinningComponents

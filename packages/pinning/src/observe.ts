@@ -4,6 +4,7 @@
 import type { NodeId, OperatorId } from '@commonhold/core'
 import type { Census } from './census.ts'
 import type { Holds } from './holds.ts'
+import type { Wish } from './journal/wish.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import { type Candidate, isMassLoss, type PoolView, type SelfView, type Situation } from './plan.ts'
 import type { Presence } from './presence.ts'
@@ -11,7 +12,6 @@ import { Ranking } from './ranking.ts'
 import type { Reports } from './report.ts'
 import { groupOf } from './root-key.ts'
 import type { Copy } from './tally.ts'
-import type { Wish } from './wish.ts'
 
 export class Observer {
   readonly #parts: KeepingParts

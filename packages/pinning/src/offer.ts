@@ -20,12 +20,12 @@ import { within } from './deadline.ts'
 import type { RequestType } from './dialogue.ts'
 import { bytesField, hashField, rootField, sameBytes, seqField } from './fields.ts'
 import type { Holds } from './holds.ts'
-import { openingBytesMax, openSealed, rootOf, sealedBytesMax } from './journal-records.ts'
-import type { Delivery } from './journals.ts'
+import { openingBytesMax, openSealed, rootOf, sealedBytesMax } from './journal/journal-records.ts'
+import type { Delivery } from './journal/journals.ts'
+import type { Wish } from './journal/wish.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Presence } from './presence.ts'
 import type { Repairs } from './repair.ts'
-import type { Wish } from './wish.ts'
 
 /** A keeper's signed word that object and journal batch are durable at its place. */
 export interface Receipt {

@@ -6,7 +6,7 @@
 
 import type { NodeId, OperatorId } from '@commonhold/core'
 import type { KeepingOptions } from './keeping-options.ts'
-import type { KeeperClass } from './member.ts'
+import type { KeeperClass } from './roster/member.ts'
 import { boundsFor, type Copy, type Health, isLive, type Tally, type TargetBounds, tally } from './tally.ts'
 
 /** Everything the decision depends on; two nodes that agree on this agree on the plan. */

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { type OperatorId, publicKeyOfNode } from '@commonhold/core'
 import { negativeLog2 } from './log-table.ts'
-import type { Member } from './member.ts'
+import type { Member } from './roster/member.ts'
 
 export { groupOf } from './root-key.ts'
 

@@ -11,9 +11,9 @@ import type { Census } from './census.ts'
 import { within } from './deadline.ts'
 import type { RequestType } from './dialogue.ts'
 import { bytesField, hashField, sameBytes, seqField } from './fields.ts'
+import type { Cut, JournalId } from './journal/wanted.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import { groupOf, rootKey, rootKeyBytes } from './root-key.ts'
-import type { Cut, JournalId } from './wanted.ts'
 
 /** "I hold every object of this group wanted at `cut` with at least `copiesMinFrom`, less `except`, plus `plus`." */
 export interface GroupReport {

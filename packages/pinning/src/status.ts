@@ -3,8 +3,8 @@
 
 import type { NodeId, OperatorId } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
-import type { KeeperClass } from './member.ts'
 import type { Reason } from './plan.ts'
+import type { KeeperClass } from './roster/member.ts'
 import type { Health } from './tally.ts'
 
 export interface ReplicationStatus {

@@ -4,7 +4,7 @@
 
 import type { NodeId, OperatorId } from '@commonhold/core'
 import type { KeepingOptions } from './keeping-options.ts'
-import type { KeeperClass } from './member.ts'
+import type { KeeperClass } from './roster/member.ts'
 
 /** One copy at one keeper, as this node knows it. All ages run on this node's own time. */
 export interface Copy {

@@ -13,7 +13,6 @@ import {
   signRecord
 } from '@commonhold/core'
 import { z } from 'zod'
-import { genesisRecord, openGenesis, printRecoveryKey, readRecoveryKey } from '../src/genesis.ts'
 import {
   headRecord,
   openingRecord,
@@ -21,9 +20,10 @@ import {
   openSealed,
   sealBatch,
   sealedBytesMax
-} from '../src/journal-records.ts'
-import { openRosterEntry, rosterEntryRecord } from '../src/roster-entries.ts'
-import { headsTopic } from '../src/sync-requests.ts'
+} from '../src/journal/journal-records.ts'
+import { headsTopic } from '../src/journal/sync-requests.ts'
+import { genesisRecord, openGenesis, printRecoveryKey, readRecoveryKey } from '../src/roster/genesis.ts'
+import { openRosterEntry, rosterEntryRecord } from '../src/roster/roster-entries.ts'
 import { damageAtRandom, doorsOf } from './commons/doors.ts'
 import { Town, type TownNode, wish } from './commons/town.ts'
 

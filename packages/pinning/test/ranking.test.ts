@@ -8,9 +8,9 @@ import { test } from 'node:test'
 import { fromHex, nodeIdOf, operatorIdOf, type Random, seededRandom } from '@commonhold/core'
 import fc from 'fast-check'
 import { log2Table, negativeLog2 } from '../src/log-table.ts'
-import type { Member } from '../src/member.ts'
 import { draw, groupOf, Ranking, rank } from '../src/ranking.ts'
 import { rootOfKey } from '../src/root-key.ts'
+import type { Member } from '../src/roster/member.ts'
 
 const GiB = 2 ** 30
 

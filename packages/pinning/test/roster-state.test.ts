@@ -13,8 +13,8 @@ import {
   signingKeyFromSeed
 } from '@commonhold/core'
 import fc from 'fast-check'
-import { type Charter, foundPool, type Genesis, type PoolPolicy } from '../src/genesis.ts'
 import { defaults } from '../src/options.ts'
+import { type Charter, foundPool, type Genesis, type PoolPolicy } from '../src/roster/genesis.ts'
 import {
   type Amend,
   charterId,
@@ -23,8 +23,8 @@ import {
   type RosterAct,
   type RosterEntry,
   signRosterEntry
-} from '../src/roster-entries.ts'
-import { evaluateRoster, type RosterState, retained } from '../src/roster-state.ts'
+} from '../src/roster/roster-entries.ts'
+import { evaluateRoster, type RosterState, retained } from '../src/roster/roster-state.ts'
 
 type Entry = Signed<RosterEntry>
 

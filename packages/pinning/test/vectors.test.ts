@@ -15,9 +15,16 @@ import {
   toHex
 } from '@commonhold/core'
 import { CID } from 'multiformats/cid'
-import { type Charter, genesisRecord, openGenesis, printRecoveryKey } from '../src/genesis.ts'
-import { type Change, openOpening, openSealed, sealBatch, signOpening } from '../src/journal-records.ts'
+import {
+  type Change,
+  openOpening,
+  openSealed,
+  sealBatch,
+  signOpening
+} from '../src/journal/journal-records.ts'
+import { announcementRecord } from '../src/journal/sync-requests.ts'
 import { rootKey } from '../src/root-key.ts'
+import { type Charter, genesisRecord, openGenesis, printRecoveryKey } from '../src/roster/genesis.ts'
 import {
   type Amend,
   charterId,
@@ -25,9 +32,8 @@ import {
   openRosterEntry,
   type RosterAct,
   signRosterEntry
-} from '../src/roster-entries.ts'
-import { evaluateRoster } from '../src/roster-state.ts'
-import { announcementRecord } from '../src/sync-requests.ts'
+} from '../src/roster/roster-entries.ts'
+import { evaluateRoster } from '../src/roster/roster-state.ts'
 
 function key(number: number): SigningKey {
   return signingKeyFromSeed(new Uint8Array(32).fill(number))

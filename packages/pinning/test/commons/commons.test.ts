@@ -5,8 +5,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex } from '@commonhold/core'
 import { currentPool } from '../../src/current-pool.ts'
-import { sealBatch, signOpening } from '../../src/journal-records.ts'
-import { headsTopic } from '../../src/sync-requests.ts'
+import { sealBatch, signOpening } from '../../src/journal/journal-records.ts'
+import { headsTopic } from '../../src/journal/sync-requests.ts'
 import { root, Town, type TownNode, wish } from './town.ts'
 
 const three = async (town: Town): Promise<[TownNode, TownNode, TownNode]> => {

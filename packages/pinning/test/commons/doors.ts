@@ -12,8 +12,7 @@ import {
   signRecord
 } from '@commonhold/core'
 import fc from 'fast-check'
-import { genesisRecord, openGenesis } from '../../src/genesis.ts'
-import { openLogged } from '../../src/journal-log.ts'
+import { openLogged } from '../../src/journal/journal-log.ts'
 import {
   openingBytesMax,
   openingRecord,
@@ -21,9 +20,10 @@ import {
   openSealed,
   sealBatch,
   sealedBytesMax
-} from '../../src/journal-records.ts'
-import { openRosterEntry, rosterEntryBytesMax, rosterEntryRecord } from '../../src/roster-entries.ts'
-import { announcementRecord } from '../../src/sync-requests.ts'
+} from '../../src/journal/journal-records.ts'
+import { announcementRecord } from '../../src/journal/sync-requests.ts'
+import { genesisRecord, openGenesis } from '../../src/roster/genesis.ts'
+import { openRosterEntry, rosterEntryBytesMax, rosterEntryRecord } from '../../src/roster/roster-entries.ts'
 import { root, type TownNode, wish } from './town.ts'
 
 export interface Door {

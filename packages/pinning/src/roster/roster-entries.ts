@@ -24,7 +24,7 @@ import {
   seqField,
   sizeField,
   timeField
-} from './fields.ts'
+} from '../fields.ts'
 import { administratorsMax, type Charter, charterSchema } from './genesis.ts'
 import type { KeeperClass } from './member.ts'
 

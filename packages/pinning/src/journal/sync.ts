@@ -16,14 +16,14 @@ import {
   type Random,
   toHex
 } from '@commonhold/core'
-import type { PoolNetwork } from './components.ts'
+import type { PoolNetwork } from '../components.ts'
+import type { Dialogue } from '../dialogue.ts'
+import { defaults, type SyncOptions } from '../options.ts'
+import { answerRoster, exchangeRosters } from '../roster/roster-exchange.ts'
+import type { StoredRoster } from '../roster/stored-roster.ts'
 import { Confirmations, type HeadsConfirmed } from './confirmations.ts'
-import type { Dialogue } from './dialogue.ts'
 import type { Journals, KnownHead } from './journals.ts'
-import { defaults, type SyncOptions } from './options.ts'
 import type { OwnHeadsSurvey } from './own-journal.ts'
-import { answerRoster, exchangeRosters } from './roster-exchange.ts'
-import type { StoredRoster } from './stored-roster.ts'
 import {
   announcementRecord,
   batchesRequest,

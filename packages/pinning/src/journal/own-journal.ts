@@ -13,10 +13,10 @@ import {
   type SigningKey,
   UnauthorizedError
 } from '@commonhold/core'
+import { defaults } from '../options.ts'
+import type { Roster } from '../roster/roster.ts'
 import { type Change, sealBatch, signOpening } from './journal-records.ts'
 import type { Journals } from './journals.ts'
-import { defaults } from './options.ts'
-import type { Roster } from './roster.ts'
 import type { JournalId } from './wanted.ts'
 
 /** What the other members said about this node's own journals. */

@@ -3,7 +3,7 @@
 
 import { decodeRecord, encodeRecord, type RecordType, type Signed, toHex } from '@commonhold/core'
 import { z } from 'zod'
-import { bytesField } from './fields.ts'
+import { bytesField } from '../fields.ts'
 import {
   type Opening,
   openingBytesMax,

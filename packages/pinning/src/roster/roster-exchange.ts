@@ -2,10 +2,9 @@
 // the questions; used by sync and by joining.
 
 import { type AbortOptions, InvalidInputError, type NodeId, type OperatorId, toHex } from '@commonhold/core'
-import type { PoolNetwork } from './components.ts'
-import { askPool, type Dialogue, type RequestType } from './dialogue.ts'
-import { sameBytes } from './fields.ts'
-import type { StoredRoster } from './stored-roster.ts'
+import type { PoolNetwork } from '../components.ts'
+import { askPool, type Dialogue, type RequestType } from '../dialogue.ts'
+import { sameBytes } from '../fields.ts'
 import {
   entriesPerMessageMax,
   genesisRequest,
@@ -13,7 +12,8 @@ import {
   rosterPush,
   rosterRequest,
   strangerEntriesMax
-} from './sync-requests.ts'
+} from '../journal/sync-requests.ts'
+import type { StoredRoster } from './stored-roster.ts'
 
 /** Answers questions about the roster. */
 export function answerRoster(dialogue: Dialogue, roster: StoredRoster): void {

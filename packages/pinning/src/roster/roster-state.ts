@@ -3,8 +3,8 @@
 // Normative text: docs/protocol/roster.md.
 
 import { type NodeId, nodeIdOf, type OperatorId, operatorIdOf, type Signed, toHex } from '@commonhold/core'
+import { defaults } from '../options.ts'
 import type { Charter, Genesis } from './genesis.ts'
-import { defaults } from './options.ts'
 import {
   type AdministratorAct,
   type Amend,

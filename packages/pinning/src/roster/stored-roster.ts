@@ -14,10 +14,11 @@ import {
   type SigningKey,
   toHex
 } from '@commonhold/core'
-import type { RecordLog, RecordLogs } from './components.ts'
+import type { RecordLog, RecordLogs } from '../components.ts'
+import { defaults } from '../options.ts'
+import { Serial } from '../serial.ts'
 import { type Charter, type Genesis, openGenesis } from './genesis.ts'
 import type { Member, Operator } from './member.ts'
-import { defaults } from './options.ts'
 import type { Roster } from './roster.ts'
 import {
   isAdministratorAct,
@@ -27,7 +28,6 @@ import {
   signRosterEntry
 } from './roster-entries.ts'
 import { type DelegationState, evaluateRoster, type RosterState, retained } from './roster-state.ts'
-import { Serial } from './serial.ts'
 
 export interface RosterParts {
   readonly logs: RecordLogs

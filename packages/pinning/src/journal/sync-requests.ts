@@ -3,13 +3,13 @@
 
 import { type RecordType, toHex } from '@commonhold/core'
 import { z } from 'zod'
-import type { RequestType } from './dialogue.ts'
-import { bytesField, hashField, keyField, seqField } from './fields.ts'
+import type { RequestType } from '../dialogue.ts'
+import { bytesField, hashField, keyField, seqField } from '../fields.ts'
+import { defaults } from '../options.ts'
+import { rosterEntryBytesMax } from '../roster/roster-entries.ts'
 import { locatorHashesMax } from './journal-index.ts'
 import { openingBytesMax, sealedBytesMax } from './journal-records.ts'
 import type { KnownHead } from './journals.ts'
-import { defaults } from './options.ts'
-import { rosterEntryBytesMax } from './roster-entries.ts'
 
 /** Entries in one message: 256 of the largest are 2.1 MiB. */
 export const entriesPerMessageMax = 256

@@ -4,7 +4,7 @@
 
 import type { OperatorId } from '@commonhold/core'
 import { sql, type Transaction } from 'kysely'
-import type { PinningTables } from './database.ts'
+import type { PinningTables } from '../database.ts'
 
 /** No wish is cheaper than a disk's smallest unit, or empty files would be wished without end. */
 const chargedBytesMin = 4096

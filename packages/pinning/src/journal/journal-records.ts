@@ -16,9 +16,9 @@ import {
 } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
-import { bytesField, hashField, keyField, rootField, sameBytes, seqField, sizeField } from './fields.ts'
-import { defaults } from './options.ts'
-import { compareRoots, groupOf } from './root-key.ts'
+import { bytesField, hashField, keyField, rootField, sameBytes, seqField, sizeField } from '../fields.ts'
+import { defaults } from '../options.ts'
+import { compareRoots, groupOf } from '../root-key.ts'
 import type { Wish } from './wish.ts'
 
 /** Names a journal: its hash is the journal's id. Signed by the node that will write it. */

@@ -2,8 +2,8 @@
 // wants an object. Ages are measured on our own clock from when we asked; nothing survives a restart.
 
 import type { OperatorId } from '@commonhold/core'
+import type { Roster } from '../roster/roster.ts'
 import type { JournalGraph } from './journal-graph.ts'
-import type { Roster } from './roster.ts'
 import type { JournalId } from './wanted.ts'
 
 /** Newest confirmations kept per journal: two are needed, two more for operators that are removed meanwhile. */

@@ -4,10 +4,10 @@
 
 import { type Signed, toHex } from '@commonhold/core'
 import type { Kysely, Transaction } from 'kysely'
-import type { PinningTables } from './database.ts'
+import type { PinningTables } from '../database.ts'
+import { defaults } from '../options.ts'
 import { factsOf, type JournalGraph } from './journal-graph.ts'
 import { type Opening, openOpening, type SealedBatch } from './journal-records.ts'
-import { defaults } from './options.ts'
 import type { JournalId } from './wanted.ts'
 
 type Trx = Transaction<PinningTables>

@@ -16,7 +16,7 @@ import {
 } from '@commonhold/core'
 import { base58btc } from 'multiformats/bases/base58'
 import { z } from 'zod'
-import { bytesField, keyField, lineField, sizeField } from './fields.ts'
+import { bytesField, keyField, lineField, sizeField } from '../fields.ts'
 
 export type Admission = 'open' | 'vouch'
 
