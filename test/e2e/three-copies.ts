@@ -50,8 +50,12 @@ export async function survive(
   const survivor = placed.holders.find((holder) => holder.running)
   assert.ok(survivor !== undefined)
   await until(`three proven copies again, as ${survivor.name} sees it`, patienceMs, async () => {
-    const status = await statusOf(survivor, placed)
-    return status.copiesLive >= copies || undefined
+    const { holders } = await statusOf(survivor, placed)
+    // At nodes that are up: a survivor may take a moment to notice who is dead.
+    const live = holders.filter(
+      ({ node, state }) => state === 'live' && pool.running.some(({ nodeId }) => nodeId === node)
+    )
+    return live.length >= copies || undefined
   })
   const alive = (await holdersOnDisk(pool, placed.answer)).filter((node) => node.running)
   assert.ok(alive.length >= copies, `on the disks of ${alive.map(({ name }) => name).join(', ')}`)
