@@ -1,4 +1,4 @@
-// Must show 6, its first half with real processes: a keeper with a flipped bit on disk. Its bridge gives
+// With real processes: a keeper with a flipped bit on disk. Its bridge gives
 // the right answer from another holder, the bad copy is found and no longer counted, and in the end
 // there are three good copies again.
 

@@ -1,4 +1,4 @@
-// Must show 12: a backup of a node restored over a newer one, and a node rebuilt from its key alone.
+// A backup of a node restored over a newer one, and a node rebuilt from its key alone.
 // Nothing it wished for is lost, and nobody sees its journal fork.
 
 import assert from 'node:assert/strict'

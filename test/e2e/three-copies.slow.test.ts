@@ -1,4 +1,4 @@
-// Must show 2: real processes, bridge cache 0. After `add --copies 3 --wait` exactly three operators hold
+// Real processes, bridge cache 0. After `add --copies 3 --wait` exactly three operators hold
 // the object, the adder among them in some rounds and released in others; then any two of the three are
 // SIGKILLed at once — every pair, the adder's included. And two nodes of one operator are one copy.
 

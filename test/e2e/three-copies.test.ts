@@ -1,4 +1,4 @@
-// Must show 2 in small: real processes, bridge cache 0, one object, two of its three holders SIGKILLed.
+// The same in small: real processes, bridge cache 0, one object, two of its three holders SIGKILLed.
 // The whole of it is in three-copies.slow.test.ts.
 
 import assert from 'node:assert/strict'

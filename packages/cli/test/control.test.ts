@@ -1,4 +1,4 @@
-// The control socket: every request × every kind of bad input (Must show: a clear error, bounded memory,
+// The control socket: every request × every kind of bad input (a clear error, bounded memory,
 // nothing lost), the socket's own safety, and bytes in both directions.
 
 import assert from 'node:assert/strict'

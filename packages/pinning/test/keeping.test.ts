@@ -48,7 +48,7 @@ test('a liar that signs the receipt, keeps the metadata and drops the bytes neve
   await village.close()
 })
 
-// Must show 6. Seen to fail with the quarantine left out of `answer.ts`: the copy stays counted by its keeper.
+// Seen to fail with the quarantine left out of `answer.ts`: the copy stays counted by its keeper.
 test('a flipped bit is found by the next challenge, no longer counted, and fetched anew', async () => {
   const village = await Village.of(4, 2, calm)
   const root = await added(village.house(0), 'a flipped bit')
