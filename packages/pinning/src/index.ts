@@ -19,7 +19,7 @@ export type { Visibility, WantedObject, Wish } from './journal/wish.ts'
 export { type KeepingOptions, keepingDefaults } from './keeping-options.ts'
 export { defaults, type SyncLimits, type SyncOptions } from './options.ts'
 export { type Action, type Plan, planObject, type Reason, type Situation } from './plan.ts'
-export { Pool, type PoolFounding, type PoolJoining, type PoolOptions, type WantResult } from './pool.ts'
+export { Pool, type PoolFounding, type PoolJoining, type PoolOptions } from './pool.ts'
 export { groupOf, type RankedMembers, Ranking, rank } from './ranking.ts'
 export {
   type Admission,
@@ -46,3 +46,4 @@ export type {
   ReplicationStatus
 } from './status.ts'
 export type { Health } from './tally.ts'
+export type { WantResult } from './wishes.ts'

@@ -1,5 +1,5 @@
 // What people and programs are told: about one object, about the pool. Shapes only say what was
-// measured here; the words are those of the glossary. Filled by `pool.ts`, printed by others.
+// measured here; the words are those of the glossary. Filled by `overview.ts`, printed by others.
 
 import type { NodeId, OperatorId } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'

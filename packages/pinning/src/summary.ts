@@ -1,5 +1,5 @@
 // From counts to one line of health with reasons, and the next command to type: pure, so that what
-// people are told is tested like everything else. Filled with counts by `pool.ts`.
+// people are told is tested like everything else. Filled with counts by `overview.ts`.
 
 import type { Reason } from './plan.ts'
 import type { MemberStatus, PoolHealth, PoolReason } from './status.ts'

@@ -1,0 +1,107 @@
+// News between members travel by greeting: what we say of ourselves, announced soon after it changed, and
+// what others said, read after they greeted. Station: presence -> NEWS -> reports and proof receipts.
+
+import type { NodeId } from '@commonhold/core'
+import type { Census } from './census.ts'
+import { slept } from './deadline.ts'
+import type { KeepingParts } from './keeping-parts.ts'
+import type { Observer } from './observe.ts'
+import type { Presence, Standing } from './presence.ts'
+import type { ProofReceipts } from './proof-receipts.ts'
+import type { Reports } from './report.ts'
+
+export interface NewsStations {
+  readonly observer: Observer
+  readonly census: Census
+  readonly presence: Presence
+  readonly reports: Reports
+  readonly receipts: ProofReceipts
+}
+
+export class News {
+  readonly #parts: KeepingParts
+  readonly #stations: NewsStations
+  readonly #stop = new AbortController()
+  readonly #active = new Set<Promise<unknown>>()
+  #announcing = false
+  #running = false
+
+  constructor(parts: KeepingParts, stations: NewsStations) {
+    this.#parts = parts
+    this.#stations = stations
+    stations.reports.onNews = () => this.#announceSoon()
+    stations.receipts.onNews = () => this.#announceSoon()
+    stations.presence.listen({ onStanding: (node, standing) => this.#read(node, standing) })
+    parts.wanted.onChange(() => this.#readWaiting())
+  }
+
+  start(): void {
+    this.#running = true
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false
+    this.#stop.abort(new Error('stopped'))
+    await Promise.allSettled(this.#active)
+  }
+
+  /** What a greeting says of this node. */
+  async standing(): Promise<Standing> {
+    const { objects } = this.#parts.components
+    const { observer, reports, receipts } = this.#stations
+    const { usedBytes, freeBytes, capacityBytes } = await objects.space()
+    return {
+      storeEpoch: objects.storeEpoch,
+      run: reports.run,
+      reportSeq: reports.seq,
+      receiptSeq: receipts.seq,
+      full: await observer.isFull(),
+      usedBytes,
+      freeBytes: Math.max(0, freeBytes),
+      capacityBytes
+    }
+  }
+
+  /** Changes are collected for a moment, so that a burst of them is one round of greetings. */
+  #announceSoon(): void {
+    if (!this.#running || this.#announcing) return
+    this.#announcing = true
+    const { components, options } = this.#parts
+    this.#track(
+      slept(components.clock, options.reportDelayMs, this.#stop.signal).then((on) => {
+        this.#announcing = false
+        if (on) this.#stations.presence.greetAll()
+      })
+    )
+  }
+
+  #read(node: NodeId, standing: Standing): void {
+    if (this.#running) this.#track(this.#readAll(node, standing))
+  }
+
+  async #readAll(node: NodeId, standing: Standing): Promise<void> {
+    const { census, reports, receipts } = this.#stations
+    try {
+      await census.noteKeeper(node, standing.storeEpoch)
+      await reports.read(node, standing.run, standing.reportSeq)
+      await receipts.read(node, standing.receiptSeq)
+    } catch (err) {
+      // It greets again within the presence interval, and we ask again.
+      this.#parts.components.log.debug('news of a member could not be read', { node, err })
+    }
+  }
+
+  /** Reports that spoke of wishes we had not read yet may be readable now. */
+  #readWaiting(): void {
+    const { presence, reports } = this.#stations
+    for (const { node } of this.#parts.roster.members()) {
+      const standing = presence.standing(node)
+      if (standing !== undefined && reports.isBehind(node, standing)) this.#read(node, standing)
+    }
+  }
+
+  #track(work: Promise<unknown>): void {
+    const tracked = work.finally(() => this.#active.delete(tracked))
+    this.#active.add(tracked)
+  }
+}

@@ -1,0 +1,96 @@
+// What somebody asks for now instead of waiting for the loop: challenge every holder, wait until an
+// object is healthy. Does nothing the loop would not do by itself, only sooner.
+
+import { type AbortOptions, NotFoundError, PoolTooSmallError } from '@commonhold/core'
+import type { CID } from 'multiformats/cid'
+import type { Census } from './census.ts'
+import { slept } from './deadline.ts'
+import type { Keeping } from './keep.ts'
+import type { KeepingParts } from './keeping-parts.ts'
+import type { Observer } from './observe.ts'
+import { statusOf } from './overview.ts'
+import { isPlacedHere, planObject } from './plan.ts'
+import type { Prover } from './prove.ts'
+import type { ProofOutcome, ReplicationStatus } from './status.ts'
+import type { Copy } from './tally.ts'
+
+export interface OnDemandStations {
+  readonly observer: Observer
+  readonly census: Census
+  readonly prover: Prover
+  readonly keeping: Keeping
+}
+
+export class OnDemand {
+  readonly #parts: KeepingParts
+  readonly #stations: OnDemandStations
+  readonly #stop = new AbortController()
+
+  constructor(parts: KeepingParts, stations: OnDemandStations) {
+    this.#parts = parts
+    this.#stations = stations
+  }
+
+  stop(): void {
+    this.#stop.abort(new Error('stopped'))
+  }
+
+  /** Challenges every holder now. */
+  async prove(root: CID, options?: AbortOptions): Promise<readonly ProofOutcome[]> {
+    const copies = await this.#stations.census.copiesOf(root)
+    return await Promise.all(copies.map((copy) => this.#proveOne(root, copy, options)))
+  }
+
+  /**
+   * Proves new copies right away and resolves when the object is healthy and, if this node is not
+   * placed for it, its upload was released.
+   * @throws PoolTooSmallError at once when there are fewer counted operators than `copiesMin`; NotFoundError
+   * when nobody wants it
+   */
+  async waitUntilHealthy(root: CID, options?: AbortOptions): Promise<ReplicationStatus> {
+    const { wanted, options: limits } = this.#parts
+    const { observer, keeping } = this.#stations
+    for (;;) {
+      options?.signal?.throwIfAborted()
+      const wish = await wanted.get(root)
+      if (wish === undefined) throw new NotFoundError(`Nobody in this pool wants ${root.toString()}.`)
+      const { operators } = observer.pool()
+      if (operators < wish.copiesMin) throw new PoolTooSmallError(operators, wish.copiesMin)
+      const soon = this.#soon(options)
+      await keeping.look(root)
+      await this.#proveClaims(root, options)
+      const situation = await observer.situation(wish)
+      const plan = planObject(situation, limits)
+      // An upload goes only when `copiesMin` other operators have proven theirs; where there are not as many
+      // others (two nodes of one operator, one of them placed), waiting for that would never end.
+      const stays = operators - 1 < wish.copiesMin
+      const placed = stays || situation.self.copy !== 'upload' || isPlacedHere(situation, limits)
+      if (plan.health === 'healthy' && placed) return statusOf(wish, situation, plan)
+      await soon
+      this.#stop.signal.throwIfAborted()
+    }
+  }
+
+  async #proveClaims(root: CID, options?: AbortOptions): Promise<void> {
+    const copies = await this.#stations.census.copiesOf(root)
+    const unproven = copies.filter((copy) => copy.awayMs === 0 && copy.state.kind === 'claimed')
+    await Promise.all(unproven.map((copy) => this.#proveOne(root, copy, options)))
+  }
+
+  async #proveOne(root: CID, copy: Copy, options?: AbortOptions): Promise<ProofOutcome> {
+    const { clock } = this.#parts.components
+    const { node, operator } = copy
+    if (copy.state.kind === 'own') return { node, operator, outcome: 'own', by: 'none', tookMs: 0 }
+    const beganMs = clock.monotonicMs()
+    const [verdict] = await this.#stations.prover.challenge(node, [root], options)
+    const tookMs = clock.monotonicMs() - beganMs
+    // Left out: a challenge of the loop about this very copy is under way.
+    if (verdict === undefined) return { node, operator, outcome: 'busy', by: 'none', tookMs }
+    return { node, operator, outcome: verdict.outcome, by: verdict.by, tookMs }
+  }
+
+  async #soon(options?: AbortOptions): Promise<void> {
+    const signals = [this.#stop.signal, ...(options?.signal === undefined ? [] : [options.signal])]
+    await slept(this.#parts.components.clock, this.#parts.options.tickMs / 5, AbortSignal.any(signals))
+  }
+}

@@ -1,0 +1,209 @@
+// What this node can say of its pool: the summary, the members, one object. Reads what the stations
+// know and counts it; decides nothing, changes nothing. Station: census and plan -> OVERVIEW -> people.
+
+import { type NodeId, toHex } from '@commonhold/core'
+import type { CID } from 'multiformats/cid'
+import type { Answers } from './answer.ts'
+import type { Commons } from './commons.ts'
+import type { WantedObject } from './journal/wish.ts'
+import type { KeepingParts } from './keeping-parts.ts'
+import type { Observer } from './observe.ts'
+import { type Plan, planObject, type Reason, type Situation } from './plan.ts'
+import type { Presence } from './presence.ts'
+import type { Prover } from './prove.ts'
+import type { Releases } from './release.ts'
+import type { Repairs } from './repair.ts'
+import type { Holder, MemberStatus, PoolSummary, ReplicationStatus } from './status.ts'
+import { poolHealth } from './summary.ts'
+import type { Copy, Health } from './tally.ts'
+
+export interface Overseen {
+  readonly observer: Observer
+  readonly presence: Presence
+  readonly prover: Prover
+  readonly answers: Answers
+  readonly repairs: Repairs
+  readonly releases: Releases
+}
+
+export class Overview {
+  readonly #parts: KeepingParts
+  readonly #commons: Commons
+  readonly #stations: Overseen
+
+  constructor(parts: KeepingParts, commons: Commons, stations: Overseen) {
+    this.#parts = parts
+    this.#commons = commons
+    this.#stations = stations
+  }
+
+  /** Absent when nobody wants it. */
+  async status(root: CID): Promise<ReplicationStatus | undefined> {
+    const wish = await this.#commons.wanted.get(root)
+    if (wish === undefined) return undefined
+    const situation = await this.#stations.observer.situation(wish)
+    return statusOf(wish, situation, planObject(situation, this.#parts.options))
+  }
+
+  async summary(): Promise<PoolSummary> {
+    const { database, objects } = this.#parts.components
+    const { wanted, roster } = this.#parts
+    const { repairs, prover, answers, releases } = this.#stations
+    const copiesMin = roster.charter().policy.copiesMin
+    const rows = await database
+      .selectFrom('standing')
+      .innerJoin('wanted', 'wanted.root', 'standing.root')
+      .select((eb) => [
+        'standing.health',
+        'standing.copies_live',
+        'standing.reasons',
+        eb.fn.countAll<number>().as('n')
+      ])
+      .groupBy(['standing.health', 'standing.copies_live', 'standing.reasons'])
+      .execute()
+    const byHealth: Record<Health, number> = {
+      healthy: 0,
+      degraded: 0,
+      'at risk': 0,
+      unreachable: 0,
+      lost: 0
+    }
+    const copies: Record<number, number> = {}
+    const byReason = new Map<Reason, number>()
+    let seen = 0
+    for (const row of rows) {
+      const n = Number(row.n)
+      seen += n
+      byHealth[row.health] += n
+      copies[row.copies_live] = (copies[row.copies_live] ?? 0) + n
+      for (const reason of row.reasons.split(' ').filter((code) => code !== '') as Reason[]) {
+        byReason.set(reason, (byReason.get(reason) ?? 0) + n)
+      }
+    }
+    const total = await wanted.count()
+    const { bytes } = await database
+      .selectFrom('wanted')
+      .select((eb) => eb.fn.sum<number>('size').as('bytes'))
+      .executeTakeFirstOrThrow()
+    const space = await objects.space()
+    const members = this.members()
+    const overdue = await this.#proofsOverdue()
+    const health = poolHealth({
+      copiesMin,
+      operators: roster.operators().filter((operator) => operator.counted).length,
+      byHealth,
+      byReason,
+      members,
+      proofsOverdue: overdue
+    })
+    return {
+      poolId: toHex(roster.poolId),
+      name: roster.genesis.name,
+      health,
+      objects: { total, byHealth, unseen: Math.max(0, total - seen) },
+      copies,
+      bytes: {
+        wanted: Number(bytes ?? 0),
+        used: space.usedBytes,
+        free: space.freeBytes,
+        capacity: space.capacityBytes
+      },
+      repairs: { running: repairs.running, queued: repairs.queued, ...repairs.counts },
+      proofs: { ...prover.counts, answered: answers.given, overdue },
+      releases: { ...releases.counts },
+      members,
+      cut: Object.fromEntries(await wanted.cut())
+    }
+  }
+
+  async #proofsOverdue(): Promise<number> {
+    const { proofSettleMs, proofPatienceMs } = this.#parts.options
+    const beforeMs = this.#parts.time.nowMs() - proofSettleMs - proofPatienceMs
+    const row = await this.#parts.components.database
+      .selectFrom('copy')
+      .select((eb) => eb.fn.countAll<number>().as('n'))
+      .where('claimed_ms', '<', beforeMs)
+      .where('proven_ms', 'is', null)
+      .where('declined_ms', 'is', null)
+      .where((eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom('proof_word')
+              .select('proof_word.root')
+              .whereRef('proof_word.root', '=', 'copy.root')
+              .whereRef('proof_word.keeper', '=', 'copy.keeper')
+          )
+        )
+      )
+      .executeTakeFirstOrThrow()
+    return Number(row.n)
+  }
+
+  members(): readonly MemberStatus[] {
+    const { roster, components } = this.#parts
+    const { presence } = this.#stations
+    const forked = this.#forked()
+    return roster.members().map((member) => {
+      const self = member.node === components.keys.nodeId
+      const standing = presence.standing(member.node)
+      const domain = roster.operator(member.operator)?.domain
+      const lastSeenMs = self ? 0 : presence.lastSeenMs(member.node)
+      return {
+        node: member.node,
+        operator: member.operator,
+        ...(domain === undefined ? {} : { domain }),
+        class: member.class,
+        self,
+        capacityBytes: member.capacityBytes,
+        ...(standing === undefined ? {} : { usedBytes: standing.usedBytes }),
+        reachable: presence.isReachable(member.node),
+        ...(lastSeenMs === undefined ? {} : { lastSeenMs }),
+        full: standing?.full === true,
+        counted: member.counted,
+        ...(forked.has(member.node) ? { forked: true } : {})
+      }
+    })
+  }
+
+  /** Nodes whose journal went two ways. */
+  #forked(): ReadonlySet<NodeId> {
+    const { journals } = this.#commons
+    return new Set(journals.forked().flatMap((id) => journals.graph.get(id)?.node ?? []))
+  }
+}
+
+export function statusOf(wish: WantedObject, situation: Situation, plan: Plan): ReplicationStatus {
+  return {
+    root: wish.root,
+    ...(wish.digest === undefined ? {} : { digest: wish.digest }),
+    size: wish.size,
+    health: plan.health,
+    copiesMin: wish.copiesMin,
+    copiesTarget: plan.copiesTarget,
+    copiesLive: plan.copiesLive,
+    copiesClaimed: plan.copiesClaimed,
+    reasons: plan.reasons,
+    holders: situation.copies.map(holderOf)
+  }
+}
+
+function holderOf(copy: Copy): Holder {
+  const { node, operator, state } = copy
+  switch (state.kind) {
+    case 'own':
+      return { node, operator, state: 'live' }
+    case 'proven':
+      return {
+        node,
+        operator,
+        state: copy.awayMs === 0 ? 'live' : 'unreachable',
+        lastProofAgeMs: state.ageMs
+      }
+    case 'claimed':
+      return { node, operator, state: copy.awayMs === 0 ? 'claimed' : 'unreachable' }
+    case 'corrupt':
+    case 'declined':
+      return { node, operator, state: state.kind }
+  }
+}
