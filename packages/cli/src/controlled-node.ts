@@ -25,6 +25,7 @@ import type { CID } from 'multiformats/cid'
 import type { ControlledNode, WishOptions } from './control/ports.ts'
 import type * as answers from './control/protocol.ts'
 import { diagnose } from './diagnose.ts'
+import { explained, pinStatusAnswer } from './explained.ts'
 import type { NodeIntake } from './intake.ts'
 import type { NodeLibrary } from './library.ts'
 import type { Membership } from './membership.ts'
@@ -97,10 +98,27 @@ export class ComposedNode implements ControlledNode {
           .map(([copies, count]) => ({ copies: Number(copies), objects: count }))
           .sort((a, b) => a.copies - b.copies)
       },
-      repairs: { running: summary.repairs.running, queued: summary.repairs.queued },
+      repairs: summary.repairs,
+      groups: summary.groups,
       proofs: { made: summary.proofs.made, wrong: summary.proofs.wrong, overdue: summary.proofs.overdue },
       space,
       peers: network.peers().length
+    }
+  }
+
+  async needy(after: string | undefined, limit: number): Promise<answers.NeedyAnswer> {
+    const dot = after?.indexOf('.') ?? -1
+    const last =
+      after === undefined
+        ? undefined
+        : { copiesLive: Number(after.slice(0, dot)), root: parseCid(after.slice(dot + 1)) }
+    const page = await this.#pool.needy(['at risk', 'unreachable', 'lost'], last, limit)
+    const end = page.at(-1)
+    return {
+      objects: page.map(({ root, ...rest }) => ({ cid: root.toString(), ...rest })),
+      ...(page.length < limit || end === undefined
+        ? {}
+        : { next: `${end.copiesLive}.${end.root.toString()}` })
     }
   }
 
@@ -277,18 +295,15 @@ export class ComposedNode implements ControlledNode {
   async pinStatus(name: ContentName): Promise<answers.PinStatusAnswer> {
     const { root } = await this.#known(name)
     const status = await this.#pool.status(root)
-    if (status === undefined) {
-      throw new NotFoundError(
-        `The pool is not asked to keep ${root}. Ask it with: commonhold pin add ${root}`
-      )
-    }
-    const { root: _, digest, holders, ...rest } = status
-    return {
-      cid: root.toString(),
-      ...(digest === undefined ? {} : { sha256: toHex(digest) }),
-      ...rest,
-      holders: holders.map((holder) => ({ ...holder, self: holder.node === this.#parts.nodeId }))
-    }
+    if (status === undefined) throw notPinned(root)
+    return pinStatusAnswer(status, this.#parts.nodeId)
+  }
+
+  async why(name: ContentName): Promise<answers.WhyAnswer> {
+    const { root } = await this.#known(name)
+    const explanation = await this.#pool.why(root)
+    if (explanation === undefined) throw notPinned(root)
+    return explained(explanation, this.#parts.nodeId)
   }
 
   async prove(name: ContentName, options?: AbortOptions): Promise<answers.ProveAnswer> {
@@ -406,4 +421,8 @@ function denialRow(denial: { subject: string; reason: string; deniedAtMs: number
 
 function abortOf({ signal }: AbortOptions): AbortOptions {
   return signal === undefined ? {} : { signal }
+}
+
+function notPinned(root: CID): NotFoundError {
+  return new NotFoundError(`The pool is not asked to keep ${root}. Ask it with: commonhold pin add ${root}`)
 }

@@ -78,14 +78,19 @@ export class NodeHealth implements AsyncDisposable {
     const { membership, objects, peers } = this.#components
     const [summary, space] = await Promise.all([membership.pool.summary(), objects.space()])
     const lines: string[] = []
-    const gauge = (
+    type Write = (
       name: string,
       help: string,
       values: readonly (readonly [labels: string, value: number])[]
-    ): void => {
-      lines.push(`# HELP commonhold_${name} ${help}`, `# TYPE commonhold_${name} gauge`)
-      for (const [labels, value] of values) lines.push(`commonhold_${name}${labels} ${value}`)
-    }
+    ) => void
+    const writes =
+      (type: 'gauge' | 'counter'): Write =>
+      (name, help, values) => {
+        lines.push(`# HELP commonhold_${name} ${help}`, `# TYPE commonhold_${name} ${type}`)
+        for (const [labels, value] of values) lines.push(`commonhold_${name}${labels} ${value}`)
+      }
+    const gauge = writes('gauge')
+    const counter = writes('counter')
     gauge('peers', 'Connected peers.', [['', peers()]])
     gauge('pool_members_reachable', 'Members this node can talk to, itself included.', [
       ['', summary.members.filter((member) => member.self || member.reachable).length]
@@ -105,9 +110,31 @@ export class NodeHealth implements AsyncDisposable {
       ['{state="running"}', summary.repairs.running],
       ['{state="queued"}', summary.repairs.queued]
     ])
-    gauge('proofs', 'Proofs since the start, by outcome.', [
-      ['{outcome="made"}', summary.proofs.made],
-      ['{outcome="wrong"}', summary.proofs.wrong]
+    gauge('repair_oldest_seconds', 'Since the longest waiting repair was first wanted.', [
+      ['', summary.repairs.oldestMs / 1000]
+    ])
+    counter('repairs_total', 'Repairs since the start, by outcome.', [
+      ['{outcome="done"}', summary.repairs.done],
+      ['{outcome="failed"}', summary.repairs.failed]
+    ])
+    counter('repair_bytes_total', 'File bytes brought in by repairs since the start.', [
+      ['', summary.repairs.bytes]
+    ])
+    gauge('groups', 'Groups of the hash space by the worst health among their objects.', [
+      ...Object.entries(summary.groups).map(labelled('health'))
+    ])
+    counter('proofs_total', 'Answers to challenges of this node since the start, by outcome.', [
+      ['{outcome="right"}', summary.proofs.made],
+      ['{outcome="wrong"}', summary.proofs.wrong],
+      ['{outcome="silent"}', summary.proofs.silent]
+    ])
+    counter('proofs_answered_total', 'Challenges of others answered with a proof since the start.', [
+      ['', summary.proofs.answered]
+    ])
+    gauge('proofs_overdue', 'Copies claimed and not proven in time.', [['', summary.proofs.overdue]])
+    counter('releases_total', 'Copies let go, and those others refused to hold instead.', [
+      ['{outcome="done"}', summary.releases.done],
+      ['{outcome="refused"}', summary.releases.refused]
     ])
     gauge('store_bytes', 'Space of the block store.', [
       ['{kind="used"}', space.usedBytes],

@@ -118,7 +118,15 @@ export function createProgram(context: ProgramContext): Command {
     .command('status')
     .description('show the health of the pool')
     .option('-w, --watch', 'keep showing it, every two seconds')
+    .option('--at-risk', 'list the objects below their promised copies, worst first')
     .action(runs(() => import('./commands/status.ts')))
+  program
+    .command('why')
+    .description(
+      'explain the copies of one object: who should hold it, who does, what this node does about it'
+    )
+    .argument('<name>', 'CID or sha256')
+    .action(runs(() => import('./commands/why.ts')))
   program
     .command('peers')
     .description('show own addresses and connected peers')

@@ -88,6 +88,8 @@ test('every other question has an answer for people and one for programs', async
   const { cid } = await answerOf<answers.AddAnswer>(['add', '-'], { ...inFolder, stdin: 'a thing' })
   const questions: readonly (readonly [args: readonly string[], seen: RegExp])[] = [
     [['status'], /at risk/],
+    [['status', '--at-risk'], new RegExp(`${cid} +1 +at risk +POOL_TOO_SMALL BELOW_MIN`)],
+    [['why', cid], /wanted by[\s\S]*this node +challenges[\s\S]*hold it/],
     [['peers'], /commonhold join \/ip4/],
     [['pin', 'ls'], new RegExp(cid)],
     [['pin', 'ls', '--own'], new RegExp(cid)],
@@ -113,6 +115,7 @@ test('every other question has an answer for people and one for programs', async
   }
   for (const args of [
     ['status'],
+    ['status', '--at-risk'],
     ['peers'],
     ['pin', 'ls'],
     ['pool'],

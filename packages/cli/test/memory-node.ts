@@ -54,7 +54,8 @@ export class MemoryNode implements ControlledNode {
         byHealth: { healthy: 0, degraded: 0, 'at risk': this.objects.size, unreachable: 0, lost: 0 },
         copies: [{ copies: 1, objects: this.objects.size }]
       },
-      repairs: { running: 0, queued: 0 },
+      repairs: { running: 0, queued: 0, oldestMs: 0, done: 0, failed: 0, bytes: 0 },
+      groups: { healthy: 4095, degraded: 0, 'at risk': 1, unreachable: 0, lost: 0 },
       proofs: { made: 0, wrong: 0, overdue: 0 },
       space: { usedBytes: 0, freeBytes: 1e9, capacityBytes: 1e9 },
       peers: 0
@@ -184,6 +185,43 @@ export class MemoryNode implements ControlledNode {
       copiesClaimed: 1,
       reasons: ['POOL_TOO_SMALL'],
       holders: [{ node: '12D3KooWMemory', operator: 'z6MkMemory', state: 'live', self: true }]
+    }
+  }
+
+  async needy(after: string | undefined, limit: number): Promise<answers.NeedyAnswer> {
+    const { pins, next } = await this.pins(after?.slice(after.indexOf('.') + 1), limit)
+    return {
+      objects: pins.map(({ cid }) => ({
+        cid,
+        health: 'at risk',
+        copiesLive: 1,
+        reasons: ['POOL_TOO_SMALL', 'BELOW_MIN']
+      })),
+      ...(next === undefined ? {} : { next: `1.${next}` })
+    }
+  }
+
+  async why(name: ContentName): Promise<answers.WhyAnswer> {
+    const status = await this.pinStatus(name)
+    return {
+      status,
+      authors: ['z6MkMemory'],
+      group: 7,
+      reasons: [{ code: 'POOL_TOO_SMALL', message: 'Too few.', next: 'commonhold peers' }],
+      ranking: [
+        {
+          node: '12D3KooWMemory',
+          operator: 'z6MkMemory',
+          self: true,
+          class: 'server',
+          placed: true,
+          awayMs: 0,
+          full: false,
+          declines: false,
+          copy: 'live'
+        }
+      ],
+      actions: ['challenges the copy at 12D3…mory']
     }
   }
 

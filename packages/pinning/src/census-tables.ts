@@ -130,5 +130,12 @@ export const censusTables: { readonly name: string; up(db: Kysely<never>): Promi
       .addColumn('copies_live', 'integer', (c) => c.notNull())
       .addColumn('reasons', 'text', (c) => c.notNull())
       .execute()
+    // Small in a pool that works: what is healthy is not in it.
+    await schema
+      .createIndex('standing_in_need')
+      .on('standing')
+      .columns(['copies_live', 'root', 'health'])
+      .where('health' as never, '!=', 'healthy')
+      .execute()
   }
 }

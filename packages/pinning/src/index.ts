@@ -21,6 +21,7 @@ export { defaults, type SyncLimits, type SyncOptions } from './options.ts'
 export { type Action, type Plan, planObject, type Reason, type Situation } from './plan.ts'
 export { Pool, type PoolFounding, type PoolJoining, type PoolOptions } from './pool.ts'
 export { groupOf, type RankedMembers, Ranking, rank } from './ranking.ts'
+export { type ReasonText, reasonTexts } from './reasons.ts'
 export {
   type Admission,
   type Charter,
@@ -37,8 +38,10 @@ export {
 export type { KeeperClass, Member, Operator } from './roster/member.ts'
 export type { Roster } from './roster/roster.ts'
 export type {
+  Explanation,
   Holder,
   MemberStatus,
+  NeedyObject,
   PoolHealth,
   PoolReason,
   PoolSummary,

@@ -2,20 +2,37 @@
 // know and counts it; decides nothing, changes nothing. Station: census and plan -> OVERVIEW -> people.
 
 import { type NodeId, toHex } from '@commonhold/core'
+import { sql } from 'kysely'
 import type { CID } from 'multiformats/cid'
 import type { Answers } from './answer.ts'
 import type { Commons } from './commons.ts'
 import type { WantedObject } from './journal/wish.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Observer } from './observe.ts'
-import { type Plan, planObject, type Reason, type Situation } from './plan.ts'
+import { type Plan, placementFor, planObject, type Reason, type Situation } from './plan.ts'
 import type { Presence } from './presence.ts'
 import type { Prover } from './prove.ts'
 import type { Releases } from './release.ts'
 import type { Repairs } from './repair.ts'
-import type { Holder, MemberStatus, PoolSummary, ReplicationStatus } from './status.ts'
+import { rootKey, rootOfKey } from './root-key.ts'
+import type {
+  Explanation,
+  Holder,
+  MemberStatus,
+  NeedyObject,
+  PoolSummary,
+  ReplicationStatus
+} from './status.ts'
 import { poolHealth } from './summary.ts'
 import type { Copy, Health } from './tally.ts'
+
+const severity: Readonly<Record<Health, number>> = {
+  healthy: 0,
+  degraded: 1,
+  'at risk': 2,
+  unreachable: 3,
+  lost: 4
+}
 
 export interface Overseen {
   readonly observer: Observer
@@ -43,6 +60,80 @@ export class Overview {
     if (wish === undefined) return undefined
     const situation = await this.#stations.observer.situation(wish)
     return statusOf(wish, situation, planObject(situation, this.#parts.options))
+  }
+
+  /** Why it stands as it does, and what this node does about it. Absent when nobody wants it. */
+  async why(root: CID): Promise<Explanation | undefined> {
+    const { wanted, options } = this.#parts
+    const wish = await wanted.get(root)
+    if (wish === undefined) return undefined
+    const situation = await this.#stations.observer.situation(wish)
+    const plan = planObject(situation, options)
+    const placed = new Set(placementFor(situation, options).map((member) => member.node))
+    const status = statusOf(wish, situation, plan)
+    const copies = new Map(status.holders.map((holder) => [holder.node, holder.state]))
+    const matters = situation.ranking.findLastIndex(({ node }) => placed.has(node) || copies.has(node))
+    const repair = this.#stations.repairs.stateOf(root)
+    return {
+      status,
+      authors: wish.authors,
+      group: wish.group,
+      // Two more than matter, to show who would be next.
+      ranking: situation.ranking.slice(0, matters + 3).map((member) => {
+        const copy = copies.get(member.node)
+        return {
+          node: member.node,
+          operator: member.operator,
+          class: member.class,
+          placed: placed.has(member.node),
+          awayMs: member.awayMs,
+          full: member.full,
+          declines: member.declines,
+          ...(copy === undefined ? {} : { copy })
+        }
+      }),
+      actions: plan.actions,
+      ...(repair === undefined ? {} : { repair })
+    }
+  }
+
+  /**
+   * Objects that are not healthy, fewest live copies first, as they were when this node last looked.
+   * @param worst only these states of health
+   * @param after the last one of the page before
+   */
+  async needy(
+    worst: readonly Health[],
+    after: Pick<NeedyObject, 'copiesLive' | 'root'> | undefined,
+    limit: number
+  ): Promise<readonly NeedyObject[]> {
+    const rows = await this.#parts.components.database
+      .selectFrom('standing')
+      .innerJoin('wanted', 'wanted.root', 'standing.root')
+      .select(['standing.root', 'standing.health', 'standing.copies_live', 'standing.reasons'])
+      .where('standing.health', '!=', 'healthy')
+      .where('standing.health', 'in', worst)
+      .where((eb) =>
+        after === undefined
+          ? eb.lit(true)
+          : eb.or([
+              eb('standing.copies_live', '>', after.copiesLive),
+              eb.and([
+                eb('standing.copies_live', '=', after.copiesLive),
+                eb('standing.root', '>', rootKey(after.root))
+              ])
+            ])
+      )
+      .orderBy('standing.copies_live')
+      .orderBy('standing.root')
+      .limit(limit)
+      .execute()
+    return rows.map((row) => ({
+      root: rootOfKey(row.root),
+      health: row.health,
+      copiesLive: row.copies_live,
+      reasons: row.reasons.split(' ').filter((code) => code !== '') as Reason[]
+    }))
   }
 
   async summary(): Promise<PoolSummary> {
@@ -108,12 +199,39 @@ export class Overview {
         free: space.freeBytes,
         capacity: space.capacityBytes
       },
-      repairs: { running: repairs.running, queued: repairs.queued, ...repairs.counts },
+      repairs: {
+        running: repairs.running,
+        queued: repairs.queued,
+        oldestMs: repairs.oldestMs,
+        ...repairs.counts
+      },
+      groups: await this.#groups(),
       proofs: { ...prover.counts, answered: answers.given, overdue },
       releases: { ...releases.counts },
       members,
       cut: Object.fromEntries(await wanted.cut())
     }
+  }
+
+  /** Only what is not healthy is counted, which is little in a pool that works. */
+  async #groups(): Promise<Record<Health, number>> {
+    const { components, roster } = this.#parts
+    const { k } = roster.genesis
+    const rows = await components.database
+      .selectFrom('standing')
+      .select(['health', sql<Uint8Array>`substr(root, 1, 2)`.as('prefix')])
+      .where('health', '!=', 'healthy')
+      .groupBy(['health', 'prefix'])
+      .execute()
+    const worst = new Map<number, Health>()
+    for (const { health, prefix } of rows) {
+      const group = ((prefix[0] ?? 0) * 256 + (prefix[1] ?? 0)) >> (16 - k)
+      const known = worst.get(group)
+      if (known === undefined || severity[health] > severity[known]) worst.set(group, health)
+    }
+    const groups = { healthy: 2 ** k - worst.size, degraded: 0, 'at risk': 0, unreachable: 0, lost: 0 }
+    for (const health of worst.values()) groups[health]++
+    return groups
   }
 
   async #proofsOverdue(): Promise<number> {

@@ -151,11 +151,15 @@ export function keepersFor(
   }
 }
 
+/** Who should hold it, as this node sees it: the first `copiesTarget` that can. */
+export function placementFor(situation: Situation, options: KeepingOptions): readonly Candidate[] {
+  const bounds = boundsFor(situation.copiesMin, situation.ranking)
+  return placementOf(situation, bounds, tally(situation.copies, bounds, options))
+}
+
 /** Whether our copy is where placement wants it. */
 export function isPlacedHere(situation: Situation, options: KeepingOptions): boolean {
-  const bounds = boundsFor(situation.copiesMin, situation.ranking)
-  const counts = tally(situation.copies, bounds, options)
-  return placementOf(situation, bounds, counts).some((member) => member.node === situation.self.node)
+  return placementFor(situation, options).some((member) => member.node === situation.self.node)
 }
 
 /**

@@ -30,8 +30,15 @@ import { Reports } from './report.ts'
 import { RootLocks } from './root-locks.ts'
 import type { FoundOptions, PoolPolicy } from './roster/genesis.ts'
 import type { Member, Operator } from './roster/member.ts'
-import type { MemberStatus, PoolSummary, ProofOutcome, ReplicationStatus } from './status.ts'
-import type { Copy } from './tally.ts'
+import type {
+  Explanation,
+  MemberStatus,
+  NeedyObject,
+  PoolSummary,
+  ProofOutcome,
+  ReplicationStatus
+} from './status.ts'
+import type { Copy, Health } from './tally.ts'
 import { type WantResult, Wishes } from './wishes.ts'
 
 /** A new pool, and what its first node brings. */
@@ -272,6 +279,20 @@ export class Pool implements AsyncDisposable {
   /** Absent when nobody wants it. */
   status(root: CID): Promise<ReplicationStatus | undefined> {
     return this.#overview.status(root)
+  }
+
+  /** Why it stands as it does, and what this node does about it. Absent when nobody wants it. */
+  why(root: CID): Promise<Explanation | undefined> {
+    return this.#overview.why(root)
+  }
+
+  /** Objects in these states of health, fewest live copies first; `after` is the last of the page before. */
+  needy(
+    worst: readonly Health[],
+    after: Pick<NeedyObject, 'copiesLive' | 'root'> | undefined,
+    limit: number
+  ): Promise<readonly NeedyObject[]> {
+    return this.#overview.needy(worst, after, limit)
   }
 
   summary(): Promise<PoolSummary> {

@@ -16,6 +16,7 @@ import type { Action } from './plan.ts'
 import type { Presence } from './presence.ts'
 import type { Reports } from './report.ts'
 import { rootKey } from './root-key.ts'
+import type { RepairState } from './status.ts'
 
 type Fetch = Extract<Action, { kind: 'fetch' }>
 
@@ -41,6 +42,7 @@ interface Job {
   from: readonly NodeId[]
   urgency: number
   dueMs: number
+  readonly sinceMs: number
   /** Copies up to which sources say `go`. */
   copies: number
   failures: number
@@ -62,7 +64,7 @@ export class Repairs {
   readonly #active = new Set<Promise<void>>()
   #wake: () => void = () => {}
   #loop: Promise<void> | undefined
-  readonly counts: { done: number; failed: number } = { done: 0, failed: 0 }
+  readonly counts: { done: number; failed: number; bytes: number } = { done: 0, failed: 0, bytes: 0 }
   /** Told when a pull ended, well or not. */
   onEnd: (root: CID) => void = () => {}
 
@@ -82,6 +84,25 @@ export class Repairs {
 
   get queued(): number {
     return this.#jobs.size - this.running
+  }
+
+  /** Since the longest waiting pull was first wanted; 0 when none waits. */
+  get oldestMs(): number {
+    const nowMs = this.#parts.components.clock.monotonicMs()
+    return [...this.#jobs.values()].reduce((oldest, job) => Math.max(oldest, nowMs - job.sinceMs), 0)
+  }
+
+  /** The pull of this object that is under way or waiting. */
+  stateOf(root: CID): RepairState | undefined {
+    const job = this.#jobs.get(toHex(rootKey(root)))
+    if (job === undefined) return undefined
+    const nowMs = this.#parts.components.clock.monotonicMs()
+    return {
+      running: job.running,
+      dueInMs: Math.max(0, job.dueMs - nowMs),
+      waitingMs: nowMs - job.sinceMs,
+      failures: job.failures
+    }
   }
 
   async start(): Promise<void> {
@@ -108,6 +129,7 @@ export class Repairs {
         from: fetch.from,
         urgency: fetch.urgency,
         dueMs,
+        sinceMs: components.clock.monotonicMs(),
         copies,
         failures: 0,
         running: false
@@ -126,10 +148,6 @@ export class Repairs {
   unwant(root: CID): void {
     const name = toHex(rootKey(root))
     if (this.#jobs.get(name)?.running === false) this.#jobs.delete(name)
-  }
-
-  isQueued(root: CID): boolean {
-    return this.#jobs.has(toHex(rootKey(root)))
   }
 
   /**
@@ -222,6 +240,7 @@ export class Repairs {
       const held = await this.pull(job.root, sources, { signal: this.#stop.signal })
       this.#pace.take(held.size)
       this.counts.done++
+      this.counts.bytes += held.size
       // Removed only now: whatever failed above left the job in the queue.
       this.#jobs.delete(name)
     } catch (err) {

@@ -3,7 +3,7 @@
 
 import type { NodeId, OperatorId } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
-import type { Reason } from './plan.ts'
+import type { Action, Reason } from './plan.ts'
 import type { KeeperClass } from './roster/member.ts'
 import type { Health } from './tally.ts'
 
@@ -29,6 +29,49 @@ export interface Holder {
   readonly state: 'live' | 'claimed' | 'unreachable' | 'corrupt' | 'declined'
   /** Age of the proof that makes it live; absent for claims and for our own copy. */
   readonly lastProofAgeMs?: number
+}
+
+/** Why an object stands as it does, and what this node does about it. */
+export interface Explanation {
+  readonly status: ReplicationStatus
+  /** Operators whose wishes keep it. */
+  readonly authors: readonly OperatorId[]
+  readonly group: number
+  /** Counted keepers for its group, best first, cut after those that could matter. */
+  readonly ranking: readonly RankedKeeper[]
+  readonly actions: readonly Action[]
+  readonly repair?: RepairState
+}
+
+export interface RankedKeeper {
+  readonly node: NodeId
+  readonly operator: OperatorId
+  readonly class: KeeperClass
+  /** Whether it is among those that should hold it now. */
+  readonly placed: boolean
+  readonly awayMs: number
+  readonly full: boolean
+  readonly declines: boolean
+  /** What is known of its copy; absent when it claims none. */
+  readonly copy?: Holder['state']
+}
+
+/** A pull this node means to make. */
+export interface RepairState {
+  readonly running: boolean
+  /** Until it is due; 0 when it is. */
+  readonly dueInMs: number
+  /** Since it was first wanted. */
+  readonly waitingMs: number
+  readonly failures: number
+}
+
+/** One object that is not healthy. */
+export interface NeedyObject {
+  readonly root: CID
+  readonly health: Health
+  readonly copiesLive: number
+  readonly reasons: readonly Reason[]
 }
 
 /** How one keeper answered a challenge made now. */
@@ -64,9 +107,15 @@ export interface PoolSummary {
   readonly repairs: {
     readonly running: number
     readonly queued: number
+    /** Since the longest waiting of them was first wanted; 0 when none waits. */
+    readonly oldestMs: number
     readonly done: number
     readonly failed: number
+    /** File bytes brought in by repairs since the start. */
+    readonly bytes: number
   }
+  /** Groups by the worst health among their objects, of 2^k; `healthy` counts those without any. */
+  readonly groups: Readonly<Record<Health, number>>
   readonly proofs: {
     readonly made: number
     readonly wrong: number

@@ -28,13 +28,13 @@ export function poolHealth(counts: PoolCounts): PoolHealth {
   say(byHealth.lost > 0, {
     code: 'OBJECTS_LOST',
     text: `${count(byHealth.lost, 'object')} with no known copy.`,
-    command: 'commonhold pin ls --health lost',
+    command: 'commonhold status --at-risk',
     error: true
   })
   say(byHealth.unreachable > 0, {
     code: 'OBJECTS_UNREACHABLE',
     text: `${count(byHealth.unreachable, 'object')} whose holders are all away.`,
-    command: 'commonhold peers',
+    command: 'commonhold status --at-risk',
     error: true
   })
   say(counts.operators < counts.copiesMin, {
@@ -45,12 +45,12 @@ export function poolHealth(counts: PoolCounts): PoolHealth {
   say((byReason.get('ONE_COPY_LEFT') ?? 0) > 0 && counts.operators > 1, {
     code: 'ONE_COPY_LEFT',
     text: `${count(byReason.get('ONE_COPY_LEFT') ?? 0, 'object')} with one live copy; repaired first.`,
-    command: 'commonhold status --watch'
+    command: 'commonhold status --at-risk'
   })
   say(byHealth['at risk'] > 0, {
     code: 'BELOW_MIN',
     text: `${count(byHealth['at risk'], 'object')} below the promised copies.`,
-    command: 'commonhold status --watch'
+    command: 'commonhold status --at-risk'
   })
   say(byHealth.degraded > 0, {
     code: 'BELOW_TARGET',

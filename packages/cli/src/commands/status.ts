@@ -4,15 +4,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { StatusAnswer } from '../control/protocol.ts'
 import { statusView } from '../render/status-view.ts'
 import type { Session } from '../session.ts'
+import { showAtRisk } from './status-at-risk.ts'
 
 /** Slow enough to read, quick enough to watch a repair. */
 const watchEveryMs = 2000
 
 export async function run(
-  { node, terminal, signal }: Session,
+  session: Session,
   _args: readonly string[],
-  options: { watch?: boolean }
+  options: { watch?: boolean; atRisk?: boolean }
 ): Promise<void> {
+  if (options.atRisk === true) return await showAtRisk(session)
+  const { node, terminal, signal } = session
   for (;;) {
     const status = await node.get<StatusAnswer>('/status', { signal })
     if (terminal.json) terminal.document(status)

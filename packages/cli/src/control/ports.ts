@@ -10,6 +10,7 @@ import type {
   DoctorFinding,
   JoinAnswer,
   MemberRow,
+  NeedyAnswer,
   PeerRow,
   PinRow,
   PinStatusAnswer,
@@ -21,7 +22,8 @@ import type {
   StatusAnswer,
   TokenAddAnswer,
   TokenRow,
-  TokenScope
+  TokenScope,
+  WhyAnswer
 } from './protocol.ts'
 
 export interface WishOptions extends AbortOptions {
@@ -32,6 +34,8 @@ export interface WishOptions extends AbortOptions {
 export interface ControlledNode {
   about(): AboutAnswer
   status(options?: AbortOptions): Promise<StatusAnswer>
+  /** Objects below their promise, worst first; `after` is the `next` of the page before. */
+  needy(after: string | undefined, limit: number): Promise<NeedyAnswer>
   doctor(options?: AbortOptions): Promise<readonly DoctorFinding[]>
   peers(): readonly PeerRow[]
 
@@ -64,6 +68,7 @@ export interface ControlledNode {
   unpin(name: ContentName, options?: AbortOptions): Promise<boolean>
   pins(after: string | undefined, limit: number, options?: AbortOptions): Promise<PinsAnswer>
   pinStatus(name: ContentName, options?: AbortOptions): Promise<PinStatusAnswer>
+  why(name: ContentName, options?: AbortOptions): Promise<WhyAnswer>
   prove(name: ContentName, options?: AbortOptions): Promise<ProveAnswer>
 
   addToken(name: string, scopes: readonly TokenScope[], expiresAt: Date | undefined): Promise<TokenAddAnswer>

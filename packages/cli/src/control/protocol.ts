@@ -62,7 +62,17 @@ export interface StatusAnswer {
     /** How many objects have how many live copies, fewest first. */
     readonly copies: readonly { readonly copies: number; readonly objects: number }[]
   }
-  readonly repairs: { readonly running: number; readonly queued: number }
+  readonly repairs: {
+    readonly running: number
+    readonly queued: number
+    /** Since the longest waiting was first wanted. */
+    readonly oldestMs: number
+    readonly done: number
+    readonly failed: number
+    readonly bytes: number
+  }
+  /** Groups of the hash space by the worst health among their objects. */
+  readonly groups: Readonly<Record<HealthState, number>>
   readonly proofs: { readonly made: number; readonly wrong: number; readonly overdue: number }
   readonly space: { readonly usedBytes: number; readonly freeBytes: number; readonly capacityBytes: number }
   readonly peers: number
@@ -136,6 +146,47 @@ export interface PinStatusAnswer {
   readonly copiesClaimed: number
   readonly reasons: readonly string[]
   readonly holders: readonly HolderRow[]
+}
+
+/** One object that is not healthy, as this node saw it last. */
+export interface NeedyRow {
+  readonly cid: string
+  readonly health: HealthState
+  readonly copiesLive: number
+  readonly reasons: readonly string[]
+}
+
+export interface NeedyAnswer {
+  /** Fewest live copies first. */
+  readonly objects: readonly NeedyRow[]
+  /** Give it as `after` to read on; absent on the last page. */
+  readonly next?: string
+}
+
+/** Why an object stands as it does, and what this node does about it. */
+export interface WhyAnswer {
+  readonly status: PinStatusAnswer
+  /** Operators whose wishes keep it. */
+  readonly authors: readonly string[]
+  readonly group: number
+  readonly reasons: readonly Reason[]
+  /** Keepers for its group, best first. */
+  readonly ranking: readonly {
+    readonly node: string
+    readonly operator: string
+    readonly self: boolean
+    readonly class: 'server' | 'home'
+    /** Whether placement names it now. */
+    readonly placed: boolean
+    /** 0 while it can be reached. */
+    readonly awayMs: number
+    readonly full: boolean
+    readonly declines: boolean
+    /** Absent when it claims no copy. */
+    readonly copy?: HolderRow['state']
+  }[]
+  /** What this node means to do, in sentences. */
+  readonly actions: readonly string[]
 }
 
 export interface StatAnswer {

@@ -52,6 +52,14 @@ const pageQuery = z.strictObject({
   after: z.string().max(limits.nameCharsMax).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(1000)
 })
+/** `<live copies>.<cid>` of the last object of the page before. */
+const needyQuery = pageQuery.extend({
+  after: z
+    .string()
+    .max(limits.nameCharsMax + 10)
+    .regex(/^\d{1,9}\./, 'not the `next` of a page')
+    .optional()
+})
 const poolBody = z.strictObject({
   name: label,
   admission: z.enum(['open', 'vouch']).default('open'),
@@ -73,6 +81,9 @@ const admitBody = z.strictObject({ operator: z.string().min(1).max(128) })
 export const routes: readonly Route[] = [
   route('GET', '/about', none, none, async ({ node }) => node.about()),
   route('GET', '/status', none, none, ({ node, signal }) => node.status({ signal })),
+  route('GET', '/status/at-risk', needyQuery, none, ({ node, query }) =>
+    node.needy(query.after, query.limit)
+  ),
   route('GET', '/doctor', none, none, ({ node, signal }) => node.doctor({ signal })),
   route('GET', '/peers', none, none, async ({ node }) => node.peers()),
 
@@ -111,6 +122,9 @@ export const routes: readonly Route[] = [
   })),
   route('GET', '/pins/:name', none, none, ({ node, name, signal }) =>
     node.pinStatus(content(name), { signal })
+  ),
+  route('GET', '/pins/:name/why', none, none, ({ node, name, signal }) =>
+    node.why(content(name), { signal })
   ),
 
   route('GET', '/tokens', none, none, ({ node }) => node.tokens()),

@@ -52,8 +52,15 @@ export function statusView(terminal: Terminal, status: StatusAnswer): string {
   })
   row(
     'repairs',
-    repairs.running + repairs.queued === 0 ? 'none' : `${repairs.running} running, ${repairs.queued} queued`
+    repairs.running + repairs.queued === 0
+      ? `none under way, ${repairs.done} done`
+      : `${repairs.running} running, ${repairs.queued} queued, the oldest for ${formatAge(repairs.oldestMs)}; ${repairs.done} done`
   )
+  const uneven = Object.entries(status.groups).filter(([health, n]) => health !== 'healthy' && n > 0)
+  if (uneven.length > 0) {
+    const worst = uneven.map(([health, n]) => `${n} ${health}`).join(', ')
+    row('groups', `${pool.groups}; by their worst object: ${worst}`)
+  }
   row('proofs', `${proofs.made} made, ${proofs.wrong} wrong, ${proofs.overdue} overdue`)
   row('space', `${formatBytes(space.usedBytes)} used, ${formatBytes(space.freeBytes)} free here`)
   lines.push('')
