@@ -20,7 +20,7 @@ const hexDigest = /^[0-9a-fA-F]{64}$/
 const extensionForm = /^[A-Za-z0-9]{1,16}$/
 
 /**
- * Reads `<cid|sha256 in hex>[.ext]`.
+ * Reads `<cid|sha256 in hex>[.ext]`, and the spellings other networks have for the same hash (`spellings`).
  * @throws InvalidInputError naming what is wrong.
  */
 export function parseContentName(text: string): ContentName {
@@ -28,6 +28,8 @@ export function parseContentName(text: string): ContentName {
   if (text.length > limits.nameCharsMax) {
     throw new InvalidInputError(`A name has at most ${limits.nameCharsMax} characters, not ${text.length}.`)
   }
+  const spelling = spellings.find(({ begins }) => text.startsWith(begins))
+  if (spelling !== undefined) return spelling.read(text)
   const dot = text.indexOf('.')
   const stem = dot === -1 ? text : text.slice(0, dot)
   const extension = dot === -1 ? undefined : text.slice(dot + 1)
@@ -37,6 +39,75 @@ export function parseContentName(text: string): ContentName {
   const ending = extension === undefined ? {} : { extension }
   if (hexDigest.test(stem)) return { kind: 'digest', digest: fromHex(stem), ...ending }
   return { kind: 'cid', cid: parseCid(stem), ...ending }
+}
+
+/** How other networks write a plain sha2-256. None of them begins like a CID or like hex. */
+const spellings: readonly { readonly begins: string; readonly read: (text: string) => ContentName }[] = [
+  // RFC 6920 §3; an authority says where it might be, a query of which type: neither changes the name.
+  {
+    begins: 'ni:',
+    read: (text) => {
+      const value = /^ni:\/\/[^/]{0,253}\/sha-256;([A-Za-z0-9_-]{43})(?:\?.*)?$/.exec(text)?.[1]
+      return digestName(value, 'base64url', 'ni:///sha-256;<43 characters of base64url>', text)
+    }
+  },
+  // FEP-ef61: a hashlink without metadata, which would be a second way to say where to look.
+  {
+    begins: 'hl:',
+    read: (text) => {
+      const multihash = /^hl:(z[1-9A-HJ-NP-Za-km-z]{20,100})$/.exec(text)?.[1]
+      const bytes = multihash === undefined ? undefined : decodedBase58(multihash)
+      const fits = bytes?.length === digestBytes + 2 && bytes[0] === sha256Code && bytes[1] === digestBytes
+      if (bytes !== undefined && fits) return { kind: 'digest', digest: bytes.slice(2) }
+      throw notThe('hl:z<sha2-256 multihash in base58btc>', text)
+    }
+  },
+  // Secure Scuttlebutt's blob ids.
+  {
+    begins: '&',
+    read: (text) => {
+      const value = /^&([A-Za-z0-9+/]{43}=)\.sha256$/.exec(text)?.[1]
+      return digestName(value, 'base64', '&<44 characters of base64>.sha256', text)
+    }
+  },
+  // BUD-10; the hints where to look are not part of the name.
+  {
+    begins: 'blossom:',
+    read: (text) => {
+      const found = /^blossom:([0-9a-f]{64})(?:\.([A-Za-z0-9]{1,16}))?(?:\?.*)?$/.exec(text)
+      if (found?.[1] === undefined) throw notThe('blossom:<sha256 in hex>.<ext>', text)
+      const extension = found[2] === undefined ? {} : { extension: found[2] }
+      return { kind: 'digest', digest: fromHex(found[1]), ...extension }
+    }
+  }
+]
+
+function digestName(
+  value: string | undefined,
+  encoding: 'base64' | 'base64url',
+  form: string,
+  text: string
+): ContentName {
+  const bytes = value === undefined ? undefined : Buffer.from(value, encoding)
+  // A last character with bits to spare spells the same hash a second way: refused, one name is one text.
+  const canonical = bytes?.toString(encoding) === value
+  if (bytes?.length !== digestBytes || !canonical) throw notThe(form, text)
+  return { kind: 'digest', digest: new Uint8Array(bytes) }
+}
+
+function decodedBase58(text: string): Uint8Array | undefined {
+  try {
+    return base58btc.decode(text)
+  } catch {
+    // Not base58btc: the caller says what was expected.
+    return undefined
+  }
+}
+
+function notThe(form: string, text: string): InvalidInputError {
+  return new InvalidInputError(
+    `“${text.slice(0, 80)}” is not ${form}, and sha2-256 is the one hash of this network.`
+  )
 }
 
 /**

@@ -56,6 +56,51 @@ suite('parseContentName', () => {
     )
   })
 
+  test('reads the spellings of other networks as the same hash, and no second spelling of any', () => {
+    fc.assert(
+      fc.property(digests, (digest) => {
+        const base64 = Buffer.from(digest).toString('base64')
+        const base64url = Buffer.from(digest).toString('base64url')
+        const multihash = base58btc.encode(createDigest(0x12, digest).bytes)
+        const spelled = [
+          `ni:///sha-256;${base64url}`,
+          `ni://media.example.org/sha-256;${base64url}?ct=image/png`,
+          `hl:${multihash}`,
+          `&${base64}.sha256`,
+          `blossom:${toHex(digest)}.png?xs=media.example.org`
+        ]
+        for (const text of spelled) {
+          const name = parseContentName(text)
+          assert.ok(name.kind === 'digest', text)
+          assert.deepEqual(name.digest, digest)
+        }
+      })
+    )
+    const zeros = 'A'.repeat(43)
+    const bad = [
+      `ni:///sha-256;${zeros.slice(1)}B`, // the last character has two bits to spare
+      `ni:///sha-256-128;${zeros.slice(0, 22)}`,
+      `ni:///sha-256;${zeros}=`,
+      'ni:',
+      `hl:${base58btc.encode(createDigest(0x13, new Uint8Array(64)).bytes)}`,
+      `hl:${base58btc.encode(new Uint8Array(34))}`,
+      `hl:${base58btc.encode(createDigest(0x12, new Uint8Array(32)).bytes)}:zQm`,
+      'hl:z0OIl',
+      `&${zeros}.sha256`,
+      `&${zeros.slice(1)}B=.sha256`,
+      `&${zeros}=.sha512`,
+      `blossom:${'A'.repeat(64)}.png`,
+      'blossom:'
+    ]
+    for (const text of bad) {
+      assert.throws(
+        () => parseContentName(text),
+        { name: 'InvalidInputError', message: /is not .*sha2-256/ },
+        text
+      )
+    }
+  })
+
   test('reads base36, which fits the one label of a host name that a gateway has for it', () => {
     const cid = rawCidOf(new Uint8Array(digestBytes).fill(9))
     const name = parseContentName(cid.toString(base36))

@@ -7,7 +7,8 @@ import type { BridgeComponents } from './components.ts'
 import { frontPage, robots } from './front-page.ts'
 import { gateway } from './gateway/ipfs.ts'
 import { deleteMedia } from './media/delete.ts'
-import { getMedia } from './media/get.ts'
+import { getMedia, getNamed } from './media/get.ts'
+import { otherSpellings } from './media/other-spellings.ts'
 import { Uploads } from './media/upload.ts'
 import { livez, readyz } from './ops/health.ts'
 import { BridgeMetrics } from './ops/metrics.ts'
@@ -43,6 +44,7 @@ export function createBridgeApp(components: BridgeComponents, options?: Partial<
   app.use(requests.begin)
   route(app, '/ipfs/*name', { read: gateway(serving) })
   route(app, '/media/:name', { read: getMedia(serving), DELETE: deleteMedia(components) })
+  for (const { path, nameOf } of otherSpellings) route(app, path, { read: getNamed(serving, nameOf) })
   route(app, '/media', { POST: uploads.handle })
   route(app, '/status/:name', { read: status(components) })
   route(app, '/livez', { read: livez() })

@@ -14,7 +14,7 @@ interface Methods {
 }
 
 /** One address with all its methods, so that every other method is told which there are (RFC 9110 §15.5.6). */
-export function route(app: Express, path: string, methods: Methods): void {
+export function route(app: Express, path: string | RegExp, methods: Methods): void {
   const allow = [
     ...(methods.read === undefined ? [] : ['GET', 'HEAD']),
     ...(methods.POST === undefined ? [] : ['POST']),

@@ -6,7 +6,12 @@ import type { Handler } from '../route.ts'
 import { type Serving, serveObject, type Wishes } from '../serve-object.ts'
 
 export function getMedia(serving: Serving): Handler {
-  return (req, res) => serveObject(serving, req, res, String(req.params['name'] ?? ''), wishesOf(req))
+  return getNamed(serving, (params) => String(params['name'] ?? ''))
+}
+
+/** The same under another address. */
+export function getNamed(serving: Serving, nameOf: (params: Request['params']) => string): Handler {
+  return (req, res) => serveObject(serving, req, res, nameOf(req.params), wishesOf(req))
 }
 
 /** `?filename=` names the download, `?download=true` makes it one. Of repeated parameters the first counts. */

@@ -8,7 +8,16 @@ import type { Handler } from '../route.ts'
 import type { Serving } from '../serve-object.ts'
 
 /** First path segments that are labels; anything else a client makes up is `other`, so labels stay few. */
-const routes: ReadonlySet<string> = new Set(['ipfs', 'media', 'status', 'livez', 'readyz', 'metrics'])
+const routes: ReadonlySet<string> = new Set([
+  'ipfs',
+  'media',
+  '.well-known',
+  'blobs',
+  'status',
+  'livez',
+  'readyz',
+  'metrics'
+])
 const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'])
 
 export class BridgeMetrics {
