@@ -1,17 +1,30 @@
 // Who holds what, proved when: the memory behind every plan. Station: after the journals, before plan.
-// Owns claims, proofs and suspicions in the index; never asks anybody anything and decides nothing.
+// Owns claims, proofs and suspicions in the index; never asks anybody anything and decides nothing: what
+// rows and news mean is `copy-state.ts`.
 // All ages run on own time from our own receipt of the event.
 
 import { type NodeId, toHex } from '@commonhold/core'
 import type { Kysely } from 'kysely'
 import type { CID } from 'multiformats/cid'
 import type { CensusTables } from './census-tables.ts'
+import {
+  type CopyRow,
+  type CopyView,
+  claimed,
+  copyOf,
+  eased,
+  news,
+  outlivesReport,
+  raised,
+  type Suspicion,
+  suspectsKeeper
+} from './copy-state.ts'
 import type { PinningTables } from './database.ts'
 import { sameBytes } from './fields.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Presence } from './presence.ts'
 import { groupOf, rootKey, rootOfKey } from './root-key.ts'
-import type { Copy, CopyState } from './tally.ts'
+import type { Copy } from './tally.ts'
 
 /** A right answer somebody else got, as its signed receipt says. */
 export interface ProofWord {
@@ -20,11 +33,6 @@ export interface ProofWord {
   readonly storeEpoch: Uint8Array
   readonly seq: number
   readonly expiresWallMs: number
-}
-
-interface Suspicion {
-  rightLeft: number
-  readonly sinceMs: number
 }
 
 export class Census {
@@ -76,74 +84,30 @@ export class Census {
       const { node, operator, counted } = self
       copies.push({ node, operator, counted, awayMs: 0, state: { kind: 'own' } })
     }
+    const view = this.#view()
     for (const row of rows) {
-      const copy = this.#copy(row, words)
+      if (row.keeper === components.keys.nodeId) continue
+      const copy = copyOf(row, words, view)
       if (copy !== undefined) copies.push(copy)
     }
     return copies
   }
 
-  #copy(row: CensusTables['copy'], words: readonly CensusTables['proof_word'][]): Copy | undefined {
-    const member = this.#parts.roster.member(row.keeper)
-    if (member === undefined || row.keeper === this.#parts.components.keys.nodeId) return undefined
-    const nowMs = this.#parts.time.nowMs()
+  #view(): CopyView {
+    const { components, options, roster, time } = this.#parts
+    const presence = this.#presence
     return {
-      node: member.node,
-      operator: member.operator,
-      counted: member.counted,
-      awayMs: this.#presence.awayMs(member.node),
-      state: this.#stateOf(row, words, nowMs),
-      ...(row.proven_ms === null ? {} : { ownProofAgeMs: nowMs - row.proven_ms }),
-      ...(row.asked_ms === null ? {} : { askedAgeMs: nowMs - row.asked_ms }),
-      ...(row.doubted === 1 ? { doubted: true } : {})
+      nowMs: time.nowMs(),
+      wallMs: components.clock.wallMs(),
+      proofAgeMsMax: options.proofAgeMsMax,
+      countedOperators: roster.operators().filter((operator) => operator.counted).length,
+      member: (node) => roster.member(node),
+      isCounted: (operator) => roster.operator(operator)?.counted === true,
+      awayMs: (node) => presence.awayMs(node),
+      reachableSinceMs: (node) => presence.reachableSinceMs(node),
+      storeEpochOf: (keeper) => this.#epochs.get(keeper),
+      suspicionOf: (keeper, group) => this.#suspects.get(suspectKey(keeper, group))
     }
-  }
-
-  #stateOf(
-    row: CensusTables['copy'],
-    words: readonly CensusTables['proof_word'][],
-    nowMs: number
-  ): CopyState {
-    if (row.declined_ms !== null) return { kind: 'declined' }
-    if (row.corrupt_ms !== null) return { kind: 'corrupt', forMs: nowMs - row.corrupt_ms }
-    const { proofAgeMsMax } = this.#parts.options
-    // Under suspicion nothing at that keeper's group counts until enough of it was proven anew.
-    const suspicion = this.#suspects.get(suspectKey(row.keeper, row.hash_group))
-    const provenMs = suspicion === undefined ? this.#provenMs(row, words) : undefined
-    if (provenMs !== undefined && nowMs - provenMs < proofAgeMsMax) {
-      return { kind: 'proven', ageMs: nowMs - provenMs }
-    }
-    // A claim ripens only while its keeper can be asked; a lapsed proof is a fresh claim.
-    const lapsedMs = provenMs === undefined ? 0 : provenMs + proofAgeMsMax
-    const sinceMs = Math.max(
-      row.claimed_ms,
-      lapsedMs,
-      suspicion?.sinceMs ?? 0,
-      this.#presence.reachableSinceMs(row.keeper)
-    )
-    return { kind: 'claimed', forMs: Math.max(0, nowMs - sinceMs) }
-  }
-
-  /**
-   * When the copy was proven: by ourselves, or as soon as challengers at enough distinct operators,
-   * none of them the keeper's, said so.
-   */
-  #provenMs(row: CensusTables['copy'], words: readonly CensusTables['proof_word'][]): number | undefined {
-    const { roster, components } = this.#parts
-    if (row.proven_ms !== null) return row.proven_ms
-    const epoch = this.#epochs.get(row.keeper)
-    const wallMs = components.clock.wallMs()
-    const byOperator = new Map<string, number>()
-    for (const word of words) {
-      if (word.keeper !== row.keeper || word.expires_wall_ms <= wallMs) continue
-      if (epoch !== undefined && toHex(word.store_epoch) !== epoch) continue
-      const challenger = roster.operatorOf(word.challenger)
-      if (challenger === undefined || challenger === roster.operatorOf(row.keeper)) continue
-      if (roster.operator(challenger)?.counted !== true) continue
-      byOperator.set(challenger, Math.max(byOperator.get(challenger) ?? 0, word.received_ms))
-    }
-    const needed = roster.operators().filter((operator) => operator.counted).length <= 3 ? 1 : 2
-    return [...byOperator.values()].sort((a, b) => b - a)[needed - 1]
   }
 
   /** The keeper told its store epoch: another one than before is another disk, and proves nothing. */
@@ -178,12 +142,10 @@ export class Census {
 
   /** A receipt or an answer of the keeper itself says it holds the object. */
   async noteClaim(root: CID, keeper: NodeId): Promise<void> {
-    const row = this.#newRow(rootKey(root), keeper)
     await this.#parts.components.database
       .insertInto('copy')
-      .values(row)
-      // Saying it again makes an old claim no younger, but takes back a refusal.
-      .onConflict((c) => c.columns(['root', 'keeper']).doUpdateSet({ declined_ms: null }))
+      .values(this.#newRow(rootKey(root), keeper))
+      .onConflict((c) => c.columns(['root', 'keeper']).doUpdateSet(news.claimedAgain()))
       .execute()
     this.#tell([root])
   }
@@ -201,10 +163,7 @@ export class Census {
         .where('hash_group', '=', group)
         .execute()
       for (const row of rows) {
-        if (said.delete(toHex(row.root))) continue
-        // It declined: that it reports no copy is the same said twice. And a copy found corrupt is not
-        // washed clean by being withdrawn and claimed again; a right answer does that.
-        if (row.declined_ms !== null || row.corrupt_ms !== null) continue
+        if (said.delete(toHex(row.root)) || outlivesReport(row)) continue
         await this.#forgetCopy(trx, row.root, keeper)
         changed.push(rootOfKey(row.root))
       }
@@ -244,37 +203,37 @@ export class Census {
 
   async noteDeclined(root: CID, keeper: NodeId): Promise<void> {
     await this.noteClaim(root, keeper)
-    await this.#copyRow(root, keeper).set({ declined_ms: this.#parts.time.nowMs() })
+    await this.#copyRow(root, keeper).set(news.declined(this.#parts.time.nowMs()))
     this.#tell([root])
   }
 
   /** Before the question goes out, so that silence too is remembered. */
   async noteAsked(root: CID, keeper: NodeId): Promise<void> {
-    await this.#copyRow(root, keeper).set({ asked_ms: this.#parts.time.nowMs() })
+    await this.#copyRow(root, keeper).set(news.asked(this.#parts.time.nowMs()))
   }
 
   async noteProven(root: CID, keeper: NodeId): Promise<void> {
     await this.noteClaim(root, keeper)
-    const proven = { proven_ms: this.#parts.time.nowMs(), corrupt_ms: null, doubted: 0, declined_ms: null }
-    await this.#copyRow(root, keeper).set(proven)
+    await this.#copyRow(root, keeper).set(news.proven(this.#parts.time.nowMs()))
     await this.#easeSuspicion(keeper, groupOf(root, this.#parts.roster.k))
     this.#tell([root])
   }
 
   /** One wrong answer: this copy is corrupt, and every other of its group there must prove itself anew. */
   async noteWrong(root: CID, keeper: NodeId): Promise<void> {
-    const wrong = { proven_ms: null, corrupt_ms: this.#parts.time.nowMs(), doubted: 0 }
-    await this.#copyRow(root, keeper).set(wrong)
+    await this.#copyRow(root, keeper).set(news.wrong(this.#parts.time.nowMs()))
     const group = groupOf(root, this.#parts.roster.k)
-    const groups = [...this.#suspects.keys()].filter((key) => key.startsWith(`${keeper} `))
+    const before = [...this.#suspects.keys()]
+      .map((key) => key.split(' '))
+      .filter(([node]) => node === keeper)
+      .map(([, suspected]) => Number(suspected))
     await this.#suspect(keeper, group)
-    // A second group going bad is the disk, or the keeper: everything there is under suspicion.
-    if (groups.some((key) => key !== suspectKey(keeper, group))) await this.#suspectAll(keeper)
+    if (suspectsKeeper(before, group)) await this.#suspectAll(keeper)
     this.#tell(undefined)
   }
 
   async noteDoubt(root: CID, keeper: NodeId): Promise<void> {
-    await this.#copyRow(root, keeper).set({ doubted: 1 })
+    await this.#copyRow(root, keeper).set(news.doubted())
     this.#tell([root])
   }
 
@@ -358,11 +317,10 @@ export class Census {
       .where('hash_group', '=', group)
       .where('corrupt_ms', 'is', null)
       .executeTakeFirstOrThrow()
-    // A group with fewer objects clears when each of them was proven.
-    const left = Math.min(options.suspectProofs, Number(held.n))
-    if (left === 0) return
-    this.#suspects.set(suspectKey(keeper, group), { rightLeft: left, sinceMs: time.nowMs() })
-    const row = { keeper, hash_group: group, right_left: left }
+    const suspicion = raised(Number(held.n), options.suspectProofs, time.nowMs())
+    if (suspicion === undefined) return
+    this.#suspects.set(suspectKey(keeper, group), suspicion)
+    const row = { keeper, hash_group: group, right_left: suspicion.rightLeft }
     await components.database
       .insertInto('suspect')
       .values(row)
@@ -384,15 +342,15 @@ export class Census {
 
   async #easeSuspicion(keeper: NodeId, group: number): Promise<void> {
     const key = suspectKey(keeper, group)
-    const suspicion = this.#suspects.get(key)
-    if (suspicion === undefined) return
+    const before = this.#suspects.get(key)
+    if (before === undefined) return
     const { database } = this.#parts.components
-    if (suspicion.rightLeft > 1) {
-      suspicion.rightLeft--
-      const row = { right_left: suspicion.rightLeft }
+    const after = eased(before)
+    if (after !== undefined) {
+      this.#suspects.set(key, after)
       await database
         .updateTable('suspect')
-        .set(row)
+        .set({ right_left: after.rightLeft })
         .where('keeper', '=', keeper)
         .where('hash_group', '=', group)
         .execute()
@@ -407,21 +365,11 @@ export class Census {
     this.#tell(undefined)
   }
 
-  #newRow(key: Uint8Array, keeper: NodeId): CensusTables['copy'] {
-    return {
-      root: key,
-      keeper,
-      hash_group: groupOf(rootOfKey(key), this.#parts.roster.k),
-      claimed_ms: this.#parts.time.nowMs(),
-      proven_ms: null,
-      asked_ms: null,
-      corrupt_ms: null,
-      declined_ms: null,
-      doubted: 0
-    }
+  #newRow(key: Uint8Array, keeper: NodeId): CopyRow {
+    return claimed(key, keeper, groupOf(rootOfKey(key), this.#parts.roster.k), this.#parts.time.nowMs())
   }
 
-  #copyRow(root: CID, keeper: NodeId): { set(change: Partial<CensusTables['copy']>): Promise<void> } {
+  #copyRow(root: CID, keeper: NodeId): { set(change: Partial<CopyRow>): Promise<void> } {
     const { database } = this.#parts.components
     const key = rootKey(root)
     return {
