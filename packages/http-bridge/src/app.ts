@@ -9,6 +9,7 @@ import { gateway } from './gateway/ipfs.ts'
 import { deleteMedia } from './media/delete.ts'
 import { getMedia, getNamed } from './media/get.ts'
 import { otherSpellings } from './media/other-spellings.ts'
+import { purgeMedia } from './media/purge.ts'
 import { Uploads } from './media/upload.ts'
 import { livez, readyz } from './ops/health.ts'
 import { BridgeMetrics } from './ops/metrics.ts'
@@ -43,7 +44,11 @@ export function createBridgeApp(components: BridgeComponents, options?: Partial<
 
   app.use(requests.begin)
   route(app, '/ipfs/*name', { read: gateway(serving) })
-  route(app, '/media/:name', { read: getMedia(serving), DELETE: deleteMedia(components) })
+  route(app, '/media/:name', {
+    read: getMedia(serving),
+    DELETE: deleteMedia(components),
+    PURGE: purgeMedia(serving)
+  })
   for (const { path, nameOf } of otherSpellings) route(app, path, { read: getNamed(serving, nameOf) })
   route(app, '/media', { POST: uploads.handle })
   route(app, '/status/:name', { read: status(components) })

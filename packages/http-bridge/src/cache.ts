@@ -3,7 +3,7 @@
 // however many fetches run. It is never counted as a copy.
 
 import type { Clock } from '@commonhold/core'
-import { LRUCache } from 'lru-cache'
+import { S3Fifo } from './s3-fifo.ts'
 
 interface Piece {
   readonly bytes: Uint8Array
@@ -21,7 +21,7 @@ export class PieceCache implements Disposable {
   readonly #clock: Clock
   readonly #bytesMax: number
   readonly #ageMsMax: number
-  readonly #pieces: LRUCache<string, Piece> | undefined
+  readonly #pieces: S3Fifo<Piece> | undefined
   #reserved = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -29,13 +29,11 @@ export class PieceCache implements Disposable {
     this.#clock = clock
     this.#bytesMax = bytesMax
     this.#ageMsMax = ageMsMax
-    if (bytesMax > 0) {
-      this.#pieces = new LRUCache({ maxSize: bytesMax, sizeCalculation: (piece) => piece.bytes.length })
-    }
+    if (bytesMax > 0) this.#pieces = new S3Fifo(bytesMax)
   }
 
   get storedBytes(): number {
-    return this.#pieces?.calculatedSize ?? 0
+    return this.#pieces?.bytes ?? 0
   }
 
   get reservedBytes(): number {
@@ -56,7 +54,7 @@ export class PieceCache implements Disposable {
   reserve(root: string, index: number, length: number): Reservation | undefined {
     const pieces = this.#pieces
     if (pieces === undefined || length === 0 || this.#reserved + length > this.#bytesMax) return undefined
-    while (pieces.calculatedSize + this.#reserved + length > this.#bytesMax) pieces.pop()
+    while (pieces.bytes + this.#reserved + length > this.#bytesMax) pieces.evict()
     this.#reserved += length
     let open = true
     const close = (): boolean => {
@@ -70,7 +68,7 @@ export class PieceCache implements Disposable {
         if (bytes.length !== length)
           throw new Error(`A piece of ${length} bytes was reserved, not ${bytes.length}.`)
         if (!close()) return
-        pieces.set(keyOf(root, index), { bytes: own(bytes), atMs: this.#clock.monotonicMs() })
+        pieces.set(keyOf(root, index), { bytes: own(bytes), atMs: this.#clock.monotonicMs() }, length)
         this.#arm()
       },
       drop: () => {
@@ -82,7 +80,7 @@ export class PieceCache implements Disposable {
   /** Everything of one object, at once: it was denied. */
   forget(root: string): void {
     if (this.#pieces === undefined || this.#pieces.size === 0) return
-    for (const key of this.#pieces.keys()) if (key.startsWith(`${root}/`)) this.#pieces.delete(key)
+    for (const [key] of this.#pieces.entries()) if (key.startsWith(`${root}/`)) this.#pieces.delete(key)
   }
 
   /** Drops what is older than the cap. Runs by itself; called directly where time is virtual. */

@@ -78,6 +78,10 @@ export class Flight {
     return position >= oldest && pieceStart <= this.#head
   }
 
+  get hasReaders(): boolean {
+    return this.#readers.size > 0
+  }
+
   join(reader: FlightReader): void {
     this.#readers.add(reader)
   }

@@ -11,7 +11,12 @@ import type { BridgeOptions } from './options.ts'
 
 const pieceBytes = limits.leafBytes
 
+/** Where bytes came from: this node's disk, the cache, a fetch of their own, or one that others share. */
+export type Source = 'disk' | 'cache' | 'fetch' | 'shared fetch'
+
 export interface ObjectReader extends Disposable {
+  /** Of the bytes handed out last. */
+  readonly source: Source
   /** The next bytes if they are in memory already: spares the common case a promise and a timer. */
   atHand(): Uint8Array | undefined
   /**
@@ -86,6 +91,7 @@ class PassThroughReader implements ObjectReader, FlightReader {
   readonly #to: number
   #position: number
   #flight: Flight | undefined
+  #source: Source = 'fetch'
 
   constructor(parent: PassThrough, root: CID, size: number, range: ByteRange) {
     this.#parent = parent
@@ -98,6 +104,10 @@ class PassThroughReader implements ObjectReader, FlightReader {
 
   get position(): number {
     return this.#position
+  }
+
+  get source(): Source {
+    return this.#source
   }
 
   putOff(): void {
@@ -133,6 +143,7 @@ class PassThroughReader implements ObjectReader, FlightReader {
 
   #board(): Flight {
     const flight = this.#parent.board(this.#root, this.#key, this.#size, this.#position, this.#to)
+    this.#source = flight.hasReaders ? 'shared fetch' : 'fetch'
     flight.join(this)
     return flight
   }
@@ -154,9 +165,9 @@ class PassThroughReader implements ObjectReader, FlightReader {
     if (this.#flight !== undefined) return undefined
     const index = Math.floor(this.#position / pieceBytes)
     const piece = this.#parent.cache.get(this.#key, index)
-    return piece === undefined
-      ? undefined
-      : this.#advance(piece.subarray(this.#position - index * pieceBytes))
+    if (piece === undefined) return undefined
+    this.#source = 'cache'
+    return this.#advance(piece.subarray(this.#position - index * pieceBytes))
   }
 
   #advance(available: Uint8Array): Uint8Array {

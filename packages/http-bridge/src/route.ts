@@ -11,6 +11,7 @@ interface Methods {
   readonly read?: Handler
   readonly POST?: Handler
   readonly DELETE?: Handler
+  readonly PURGE?: Handler
 }
 
 /** One address with all its methods, so that every other method is told which there are (RFC 9110 §15.5.6). */
@@ -19,6 +20,7 @@ export function route(app: Express, path: string | RegExp, methods: Methods): vo
     ...(methods.read === undefined ? [] : ['GET', 'HEAD']),
     ...(methods.POST === undefined ? [] : ['POST']),
     ...(methods.DELETE === undefined ? [] : ['DELETE']),
+    ...(methods.PURGE === undefined ? [] : ['PURGE']),
     'OPTIONS'
   ].join(', ')
   app.all(path, (req, res) => {
@@ -26,6 +28,7 @@ export function route(app: Express, path: string | RegExp, methods: Methods): vo
     if (methods.read !== undefined && (method === 'GET' || method === 'HEAD')) return methods.read(req, res)
     if (methods.POST !== undefined && method === 'POST') return methods.POST(req, res)
     if (methods.DELETE !== undefined && method === 'DELETE') return methods.DELETE(req, res)
+    if (methods.PURGE !== undefined && method === 'PURGE') return methods.PURGE(req, res)
     if (method === 'OPTIONS') {
       res.writeHead(
         204,

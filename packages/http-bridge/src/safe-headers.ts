@@ -2,13 +2,14 @@
 // what they are found to be, never what somebody claims; nothing but pictures, video and sound opens in place.
 
 import { create as contentDisposition } from 'content-disposition'
+import type { Source } from './pass-through.ts'
 import type { MediaType } from './sniff.ts'
 
 /** `sandbox` strips the origin from anything a browser would still render; `style` lets it draw its viewer. */
 const objectPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 const day = 24 * 60 * 60
-const exposed = 'Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag'
+const exposed = 'Accept-Ranges, Cache-Status, Content-Disposition, Content-Length, Content-Range, ETag'
 
 /** Headers every answer with object bytes has, in the flat form `writeHead` takes fastest. */
 export const fixedObjectHeaders: readonly string[] = Object.freeze([
@@ -69,4 +70,16 @@ function plainFileName(text: string): string {
     .trim()
     .slice(0, fileNameCharsMax)
     .toWellFormed()
+}
+
+const cacheStatuses: Readonly<Record<Source, string>> = {
+  cache: 'Commonhold; hit',
+  disk: 'Commonhold; fwd=bypass; detail=kept-here',
+  fetch: 'Commonhold; fwd=miss',
+  'shared fetch': 'Commonhold; fwd=miss; collapsed'
+}
+
+/** RFC 9211, of the first bytes sent: an object this node keeps is no cached one, and needs no cache. */
+export function cacheStatusOf(source: Source): string {
+  return cacheStatuses[source]
 }

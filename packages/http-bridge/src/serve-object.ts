@@ -14,7 +14,7 @@ import type { Outbox, OutboxPlace } from './outbox.ts'
 import type { ObjectReader, PassThrough } from './pass-through.ts'
 import { HttpRefusal } from './problems.ts'
 import { selectRange } from './ranges.ts'
-import { cacheControlOf, dispositionOf, fixedObjectHeaders } from './safe-headers.ts'
+import { cacheControlOf, cacheStatusOf, dispositionOf, fixedObjectHeaders } from './safe-headers.ts'
 import { type MediaType, sniff, sniffBytes } from './sniff.ts'
 
 export interface Serving {
@@ -139,7 +139,10 @@ async function sendBody(
     const bytes = ahead.shift() ?? reader.atHand() ?? (await nextOf(reader))
     if (bytes === undefined) throw new UnreachableError('The object ended before its size.')
     left -= bytes.length
-    if (!res.headersSent) res.writeHead(status, headers)
+    if (!res.headersSent) {
+      headers.push('Cache-Status', cacheStatusOf(reader.source))
+      res.writeHead(status, headers)
+    }
     if (left === 0) {
       // One `end` with the whole of a small object: what Node answers fastest.
       res.end(bytes)
@@ -227,6 +230,7 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 
 /** Bytes on this node's disk need neither flight nor cache: the disk and the page cache are both nearer. */
 class LocalReader implements ObjectReader {
+  readonly source = 'disk'
   readonly #chunks: AsyncIterator<{ bytes: Uint8Array }>
 
   constructor(chunks: AsyncIterable<{ bytes: Uint8Array }>) {

@@ -27,6 +27,23 @@ async function drain(reader: ObjectReader): Promise<Buffer> {
 }
 
 describe('shared fetches', () => {
+  // Seen to fail with every boarded flight called its own.
+  it('a reader says whether it fetches, shares a fetch or reads the cache', async () => {
+    const pool = new InMemoryPool()
+    const { root } = pool.add(randomBytes(1000), { local: false })
+    const gate = new Gate()
+    pool.weather = (_key, _offset, options) => gate.pass(options)
+    using through = passThrough(pool, MiB)
+    using first = through.open(root, 1000, { from: 0, to: 1000 })
+    using second = through.open(root, 1000, { from: 0, to: 1000 })
+    const both = [first.next(), second.next()]
+    gate.open()
+    await Promise.all(both)
+    using third = through.open(root, 1000, { from: 0, to: 1000 })
+    await third.next()
+    assert.deepEqual([first.source, second.source, third.source], ['fetch', 'shared fetch', 'cache'])
+  })
+
   for (const cacheBytesMax of [0, 64 * MiB]) {
     it(`many readers of one object fetch each leaf once, cache ${cacheBytesMax}`, async () => {
       const pool = new InMemoryPool()

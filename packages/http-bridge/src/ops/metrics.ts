@@ -18,7 +18,7 @@ const routes: ReadonlySet<string> = new Set([
   'readyz',
   'metrics'
 ])
-const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'])
+const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'DELETE', 'PURGE', 'OPTIONS'])
 
 export class BridgeMetrics {
   readonly #serving: Serving
