@@ -76,7 +76,8 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
     blocks,
     fileSystem,
     path: folder.blocksPath,
-    capacityBytes: config.node.keep
+    capacityBytes: config.node.keep,
+    stageBytes: config.node.stage
   })
   const objects = new Objects({ storeEpoch, blocks, database: index.tables<NodeTables>(), space, log })
   const denyList = new LocalDenyList({ database: index.tables<NodeTables>(), clock })
@@ -149,7 +150,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
 
   // The doors.
   const library = new NodeLibrary({ membership, objects, retrieval })
-  const intake = new NodeIntake({ membership, policy: denyList, objects }, config.pool.copies)
+  const intake = new NodeIntake({ membership, policy: denyList, objects, clock }, config.pool.copies)
   const health = new NodeHealth({
     membership,
     nodeId: identity.nodeId,

@@ -36,8 +36,10 @@ export interface Config {
     readonly class: 'server' | 'home'
     /** Where it stands, in a word (a city, a data centre): copies are spread over zones where known. */
     readonly zone?: string | undefined
-    /** Space offered to the pool. 0: a member that keeps nothing but its own uploads. @default 50 GB */
+    /** Space offered to the pool. 0: a member that keeps nothing for others. @default 50 GB */
     readonly keep: number
+    /** Space beyond `keep` for own uploads until keepers have them. 0: uploads share `keep`. @default 1 GB when `keep` is 0, else 0 */
+    readonly stage: number
     /** @default warn */
     readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   }
@@ -85,11 +87,17 @@ export interface Config {
   }
 }
 
+/** A stage that holds no window of a streamed upload is none. */
+const stageBytesMin = 16e6
+
 const sections = {
   node: z.strictObject({
     class: z.enum(['server', 'home']).default('server'),
     zone: z.string().trim().min(1).max(64).optional(),
     keep: bytes('node.keep').default(50e9),
+    stage: bytes('node.stage')
+      .refine((size) => size === 0 || size >= stageBytesMin, 'a stage is 0 or at least 16MB')
+      .optional(),
     logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('warn')
   }),
   network: z.strictObject({
@@ -119,7 +127,9 @@ const sections = {
 }
 
 const schema = z.strictObject({
-  node: sections.node.prefault({}),
+  node: sections.node
+    .prefault({})
+    .transform((node) => ({ ...node, stage: node.stage ?? (node.keep === 0 ? defaults.stageBytes : 0) })),
   network: sections.network.prefault({}),
   http: sections.http.prefault({}),
   pool: sections.pool.prefault({})
@@ -234,7 +244,8 @@ export const configTemplate = `# Commonhold: settings of this node. Everything h
 [node]
 # class = "server"             # "home" for a machine that sleeps: others then keep two copies more
 # zone = "berlin"              # where it stands; copies are spread over zones where known
-# keep = "50GB"                # space offered to the pool
+# keep = "50GB"                # space offered to the pool; "0" keeps nothing for others
+# stage = "0"                  # beyond it, for own uploads until keepers have them; "1GB" when keep is 0
 # logLevel = "warn"            # debug, info, warn, error, silent
 
 [network]

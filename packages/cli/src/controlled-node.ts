@@ -200,7 +200,7 @@ export class ComposedNode implements ControlledNode {
 
   async put(
     bytes: AsyncIterable<Uint8Array>,
-    options: WishOptions & { mustSettle: boolean }
+    options: WishOptions & { mustSettle: boolean; sizeMax?: number }
   ): Promise<answers.AddAnswer> {
     const put = await this.#parts.intake.put(bytes, options)
     const cid = put.root.toString()

@@ -35,7 +35,8 @@ export function diagnose({ status, about }: { status: StatusAnswer; about: About
         : 'this node listens on loopback only: no other machine can reach it',
     ...(outside.length > 0 ? {} : { next: 'set network.listen in config.toml' })
   })
-  const { usedBytes, freeBytes } = status.space
+  const { usedBytes } = status.space
+  const { freeBytes } = status.space.uploads
   findings.push({
     check: 'space',
     ok: freeBytes >= freeBytesMin,

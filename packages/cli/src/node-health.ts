@@ -1,6 +1,7 @@
 // What the bridge says about the node behind it: whether it can serve, what it is, and its figures.
 
 import type { Clock, Log } from '@commonhold/core'
+import type { SpaceReport } from '@commonhold/node'
 import type { Pool } from '@commonhold/pinning'
 import { defaults } from './options.ts'
 import { version } from './version.ts'
@@ -8,7 +9,7 @@ import { version } from './version.ts'
 export interface NodeHealthComponents {
   readonly membership: { readonly pool: Pool }
   readonly nodeId: string
-  readonly objects: { space(): Promise<{ usedBytes: number; freeBytes: number; capacityBytes: number }> }
+  readonly objects: { space(): Promise<SpaceReport> }
   readonly peers: () => number
   readonly clock: Clock
   readonly log: Log
@@ -139,7 +140,10 @@ export class NodeHealth implements AsyncDisposable {
     gauge('store_bytes', 'Space of the block store.', [
       ['{kind="used"}', space.usedBytes],
       ['{kind="free"}', space.freeBytes],
-      ['{kind="capacity"}', space.capacityBytes]
+      ['{kind="capacity"}', space.capacityBytes],
+      ['{kind="reserved"}', space.reservedBytes],
+      ['{kind="uploads_free"}', space.uploads.freeBytes],
+      ['{kind="uploads_capacity"}', space.uploads.capacityBytes]
     ])
     return `${lines.join('\n')}\n`
   }

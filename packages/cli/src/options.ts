@@ -40,6 +40,24 @@ export interface CliOptions {
    */
   readonly settleReportMs: number
   /**
+   * Room for uploads on a node that offers none to the pool and says nothing else, in bytes: an evening's
+   * pictures of an instance, or the window through which larger files go. Lower refuses bursts, higher
+   * takes disk from those who wished to give none.
+   * @default 1000000000 (1 GB)
+   */
+  readonly stageBytes: number
+  /**
+   * How long a put waits for room while earlier uploads leave for their keepers, in ms. Lower
+   * turns senders away that a breath would have served, higher holds connections nobody waits for any more.
+   * @default 5000
+   */
+  readonly roomWaitMs: number
+  /**
+   * Time between two looks for that room, in ms. Lower asks more often for the same answer.
+   * @default 50
+   */
+  readonly roomLookMs: number
+  /**
    * Time between two looks at who is a member, in ms, to stay connected with them. A new member is
    * greeted by its own connection anyway.
    * @default 5000
@@ -71,6 +89,9 @@ export const defaults: CliOptions = Object.freeze({
   controlHeadersTimeoutMs: 5_000,
   controlIdleTimeoutMs: 10_000,
   settleReportMs: 500,
+  stageBytes: 1e9,
+  roomWaitMs: 5_000,
+  roomLookMs: 50,
   membersLookMs: 5_000,
   countEveryMs: 5_000,
   stopTimeoutMs: 15_000,

@@ -61,7 +61,8 @@ export function createProgram(context: ProgramContext): Command {
   program
     .command('start')
     .description('run a node and its bridge until Ctrl-C')
-    .option('--keep <size>', 'space offered to the pool, like 50GB')
+    .option('--keep <size>', 'space offered to the pool, like 50GB; 0 keeps nothing for others')
+    .option('--stage <size>', 'space beyond it for own uploads until keepers have them, like 1GB')
     .option('--http <host:port>', 'address of the bridge')
     .option('--listen <multiaddr...>', 'addresses to listen on for other nodes')
     .option('--set <key=value...>', 'override a setting of config.toml, like http.cache=1GB')

@@ -62,7 +62,12 @@ function aloneInTheWorld(): Omit<PinningComponents, 'database' | 'logs'> {
       remove: async () => true,
       quarantine: async () => {},
       provide: async () => {},
-      space: async () => ({ usedBytes: 0, freeBytes: 1e9, capacityBytes: 1e9 })
+      space: async () => ({
+        usedBytes: 0,
+        freeBytes: 1e9,
+        capacityBytes: 1e9,
+        uploads: { freeBytes: 1e9, capacityBytes: 1e9 }
+      })
     },
     policy: allowEverything,
     clock: systemClock,

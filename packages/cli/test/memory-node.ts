@@ -57,7 +57,13 @@ export class MemoryNode implements ControlledNode {
       repairs: { running: 0, queued: 0, oldestMs: 0, done: 0, failed: 0, bytes: 0 },
       groups: { healthy: 4095, degraded: 0, 'at risk': 1, unreachable: 0, lost: 0 },
       proofs: { made: 0, wrong: 0, overdue: 0 },
-      space: { usedBytes: 0, freeBytes: 1e9, capacityBytes: 1e9 },
+      space: {
+        usedBytes: 0,
+        freeBytes: 1e9,
+        capacityBytes: 1e9,
+        reservedBytes: 0,
+        uploads: { freeBytes: 1e9, capacityBytes: 1e9 }
+      },
       peers: 0
     }
   }

@@ -75,6 +75,8 @@ export interface Intake {
 export interface PutOptions extends AbortOptions {
   readonly copiesMin?: number
   readonly visibility?: 'public' | 'members'
+  /** Longest the file can be, in bytes, when the sender said so: without room for it nothing is read. */
+  readonly sizeMax?: number
 }
 
 export interface PutResult {

@@ -109,7 +109,9 @@ export class ObjectFetcher implements AsyncDisposable {
 
   async #pull(root: CID, hints: readonly NodeId[], options: FetchObjectOptions): Promise<FetchedObject> {
     const { sizeMax, signal, repair = true } = options
-    const intakeOptions = { origin: 'repair', root, ...(sizeMax === undefined ? {} : { sizeMax }) } as const
+    // What our own operator fetches to pin it is like an upload: it may wait on the stage for its keepers.
+    const origin = repair ? 'repair' : 'upload'
+    const intakeOptions = { origin, root, ...(sizeMax === undefined ? {} : { sizeMax }) } as const
     await using attempt = new AsyncDisposableStack()
     const begun = (await this.#paused.take(root, sizeMax)) ?? (await this.#objects.begin(intakeOptions))
     const intake = attempt.use(begun)
@@ -135,7 +137,7 @@ export class ObjectFetcher implements AsyncDisposable {
       writing.throwIfFailed()
       const fetched = { root, size: size ?? 0 }
       await intake.complete({ ...fetched, digest: new Uint8Array(digest.digest()) })
-      return { ...fetched, origin: 'repair' }
+      return { ...fetched, origin }
     } catch (err) {
       // Before the intake is disposed of: a write that is still under way would outlive it.
       await writing.finished()

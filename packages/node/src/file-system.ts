@@ -21,7 +21,7 @@ export interface FileSystem {
   /** Makes the entries of a folder durable: creations, renames and removals in it. */
   syncFolder(path: string): Promise<void>
   /** Bytes on the disk that holds `path`. `free` is what an unprivileged process may use. */
-  disk(path: string): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
+  disk(path: string): Promise<{ readonly freeBytes: number }>
 }
 
 export interface OpenFile {
@@ -79,7 +79,7 @@ export const nodeFileSystem: FileSystem = {
   },
   async disk(path) {
     const disk = await fs.statfs(path)
-    return { freeBytes: disk.bavail * disk.bsize, totalBytes: disk.blocks * disk.bsize }
+    return { freeBytes: disk.bavail * disk.bsize }
   }
 }
 

@@ -13,7 +13,7 @@ import type { CID } from 'multiformats/cid'
 import { code as rawCode } from 'multiformats/codecs/raw'
 import type { BlockClaims } from './block-claims.ts'
 import { type BlockStore, blockKey } from './block-store.ts'
-import type { DiskSpace } from './disk-space.ts'
+import type { DiskSpace, Purpose } from './disk-space.ts'
 import { readObjectNode } from './object-dag.ts'
 
 export interface ObjectIntake extends AsyncDisposable {
@@ -54,6 +54,7 @@ export interface IntakeParts {
   readonly blocks: BlockStore
   readonly claims: BlockClaims
   readonly space: DiskSpace
+  readonly purpose: Purpose
   /** Makes the row durable. */
   readonly onComplete: (object: CompletedObject, blocks: Iterable<Uint8Array>) => Promise<void>
   readonly onEnd: () => void
@@ -177,7 +178,7 @@ export class LocalIntake implements ObjectIntake {
 
   async #setAside(bytes: number): Promise<void> {
     if (this.#reservedBytes >= bytes) this.#reservedBytes -= bytes
-    else await this.#parts.space.reserve(bytes)
+    else await this.#parts.space.reserve(bytes, this.#parts.purpose)
   }
 
   #release(bytes: number): void {

@@ -66,7 +66,7 @@ export class Objects {
   async begin(options: IntakeOptions): Promise<ObjectIntake> {
     const { origin, root, sizeMax } = options
     const reserved = sizeMax ?? 0
-    await this.#space.reserve(reserved)
+    await this.#space.reserve(reserved, origin)
     const opened: CID[] = []
     const hold = (cid: CID): void => {
       opened.push(cid)
@@ -78,6 +78,7 @@ export class Objects {
         blocks: this.#blocks,
         claims: this.#claims,
         space: this.#space,
+        purpose: origin,
         onComplete: (object, blocks) =>
           this.#locked(object.root, async () => {
             hold(object.root)

@@ -27,10 +27,11 @@ export interface StorageOptions {
   readonly fileSystem?: FileSystem
   readonly policy?: ContentPolicy
   readonly capacityBytes?: number
+  readonly stageBytes?: number
 }
 
 export async function openStorage(path: string, options: StorageOptions = {}): Promise<Storage> {
-  const { fileSystem = nodeFileSystem, policy = allowEverything, capacityBytes } = options
+  const { fileSystem = nodeFileSystem, policy = allowEverything, capacityBytes, stageBytes } = options
   await mkdir(path, { recursive: true })
   const folder = await openDataFolder(join(path, 'data'), fileSystem)
   const index = await openIndexDatabase({
@@ -46,7 +47,8 @@ export async function openStorage(path: string, options: StorageOptions = {}): P
     blocks,
     fileSystem,
     path: folder.blocksPath,
-    ...(capacityBytes === undefined ? {} : { capacityBytes })
+    ...(capacityBytes === undefined ? {} : { capacityBytes }),
+    ...(stageBytes === undefined ? {} : { stageBytes })
   })
   const objects = new Objects({ storeEpoch: folder.storeEpoch, blocks, database, space, log: silentLog })
   return {

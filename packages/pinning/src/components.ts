@@ -108,9 +108,11 @@ export interface HeldObject {
 export interface Space {
   /** Bytes of blocks stored for the pool. */
   readonly usedBytes: number
-  /** Bytes this node still accepts: the smaller of its quota and what the disk has. */
+  /** Bytes this node still accepts as copies: the smaller of its quota and what the disk has. */
   readonly freeBytes: number
   readonly capacityBytes: number
+  /** The same for uploads, which have the stage on top. */
+  readonly uploads: { readonly freeBytes: number; readonly capacityBytes: number }
 }
 
 /** Append-only logs on disk: the durable truth about journals and roster. */

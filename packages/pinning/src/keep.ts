@@ -13,9 +13,11 @@ import { type Plan, planObject } from './plan.ts'
 import type { Presence } from './presence.ts'
 import type { Prover } from './prove.ts'
 import type { Releases } from './release.ts'
+import { ReleaseQueue } from './release-queue.ts'
 import type { Repairs } from './repair.ts'
 import type { Reports } from './report.ts'
 import { rootKey, rootOfKey } from './root-key.ts'
+import { Staging } from './staging.ts'
 
 export interface Stations {
   readonly observer: Observer
@@ -44,7 +46,8 @@ export class Keeping {
   /** Keepers that came or went: their objects are looked at in order. */
   readonly #keepers = new Map<NodeId, Uint8Array>()
   readonly #challenges = new Map<NodeId, CID[]>()
-  readonly #releaseAfter = new Map<string, number>()
+  readonly #releases: ReleaseQueue
+  readonly #staging: Staging
   readonly #active = new Set<Promise<unknown>>()
   #roundAt: { after: CID | undefined } | undefined = { after: undefined }
   #roundDueMs = 0
@@ -58,6 +61,11 @@ export class Keeping {
   constructor(parts: KeepingParts, stations: Stations) {
     this.#parts = parts
     this.#stations = stations
+    this.#staging = new Staging(parts)
+    this.#releases = new ReleaseQueue(parts, {
+      release: (root, askHolds, options) => stations.releases.release(root, askHolds, options),
+      onEnd: (root) => this.wake(root)
+    })
     const { census, presence, repairs } = stations
     parts.wanted.onChange((roots) => this.#wakeAll(roots))
     parts.roster.onChange(() => this.#wakeAll(undefined))
@@ -74,6 +82,7 @@ export class Keeping {
     this.#stop.abort(new Error('stopped'))
     this.#wakeUp()
     await this.#loop
+    await this.#releases.stop()
     await Promise.allSettled(this.#active)
   }
 
@@ -142,6 +151,7 @@ export class Keeping {
     const { options } = this.#parts
     let left = options.objectsPerTick
     left -= await this.#lookAt(this.#takeAwake(left))
+    left -= await this.#lookAt(await this.#staging.takeUploads(left))
     left -= await this.#lookAt(await this.#takeOfKeepers(left))
     left -= await this.#lookAt(await this.#takeOfRound(left))
     await this.#challengeSuspects()
@@ -242,8 +252,10 @@ export class Keeping {
     else repairs.want(root, fetch, Math.max(plan.copiesTarget, plan.copiesLive + 1))
     for (const action of plan.actions) {
       if (action.kind === 'prove') this.#queueChallenge(action.keeper, root)
-      if (action.kind === 'release') this.#release(root, action.askHolds)
     }
+    const release = plan.actions.find((action) => action.kind === 'release')
+    if (release === undefined) this.#releases.unwant(root)
+    else this.#releases.want(root, release)
   }
 
   #queueChallenge(keeper: NodeId, root: CID): void {
@@ -270,21 +282,6 @@ export class Keeping {
     for (const { keeper, root } of await census.suspectedRoots(this.#parts.options.proofObjectsMax)) {
       if (presence.isReachable(keeper)) this.#queueChallenge(keeper, root)
     }
-  }
-
-  #release(root: CID, askHolds: readonly NodeId[]): void {
-    const { components, options } = this.#parts
-    const name = toHex(rootKey(root))
-    const nowMs = components.clock.monotonicMs()
-    if (nowMs < (this.#releaseAfter.get(name) ?? 0)) return
-    if (this.#active.size >= options.talkConcurrency) return
-    // Written before the try: whatever happens to it, the next one waits.
-    this.#releaseAfter.set(name, nowMs + options.releaseRetryMs * (0.5 + components.random.unit()))
-    this.#background('a release', async () => {
-      const outcome = await this.#stations.releases.release(root, askHolds, { signal: this.#stop.signal })
-      if (outcome === 'released') this.#releaseAfter.delete(name)
-      this.wake(root)
-    })
   }
 
   /** Our copy of a wanted object: told to the DHT when it is public, dropped when we decided against it. */

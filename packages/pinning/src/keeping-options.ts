@@ -92,6 +92,12 @@ export interface KeepingOptions {
   readonly holdMarginMs: number
   /** Wait before a release that was refused is tried again, in ms, jittered. @default 900000 (15 min) */
   readonly releaseRetryMs: number
+  /** Releases under way at once: each makes keepers read the whole object, and they answer `answerConcurrency` at once. @default 4 */
+  readonly releaseConcurrency: number
+  /** Used share of the room for uploads above which they go at `copiesMin` proven copies elsewhere instead of the target. Higher leaves less room for a burst, lower gives up spare copies sooner. @default 0.5 */
+  readonly stageShare: number
+  /** Wait before a refused release is tried again while the stage is filling, in ms, jittered. @default 10000 (10 s) */
+  readonly stageRetryMs: number
   /** Holds remembered at once; a further one is refused. @default 100000 */
   readonly holdsMax: number
 
@@ -175,6 +181,9 @@ export const keepingDefaults: KeepingOptions = Object.freeze({
   holdMs: 10 * minuteMs,
   holdMarginMs: minuteMs,
   releaseRetryMs: 15 * minuteMs,
+  releaseConcurrency: 4,
+  stageShare: 0.5,
+  stageRetryMs: 10_000,
   holdsMax: 100_000,
   collectGraceMs: 7 * dayMs,
   headAgeMsMax: dayMs,

@@ -11,6 +11,7 @@ import type { Presence } from './presence.ts'
 import { Ranking } from './ranking.ts'
 import type { Reports } from './report.ts'
 import { groupOf } from './root-key.ts'
+import { stageUse } from './staging.ts'
 import type { Copy } from './tally.ts'
 
 export class Observer {
@@ -20,6 +21,7 @@ export class Observer {
   readonly #reports: Reports
   readonly #holds: Holds
   #ranking: Ranking | undefined
+  #passing: ReadonlySet<NodeId> | undefined
   #full = false
 
   constructor(
@@ -33,6 +35,7 @@ export class Observer {
     this.#holds = stations.holds
     parts.roster.onChange(() => {
       this.#ranking = undefined
+      this.#passing = undefined
     })
   }
 
@@ -49,8 +52,9 @@ export class Observer {
 
   /** Full is said at `fullShare` and withdrawn only at `roomShare`, so that it does not flap. */
   async isFull(): Promise<boolean> {
-    const { usedBytes, capacityBytes, freeBytes } = await this.#parts.components.objects.space()
-    const share = capacityBytes === 0 ? 1 : usedBytes / capacityBytes
+    const { capacityBytes, freeBytes } = await this.#parts.components.objects.space()
+    // What is set aside for copies on their way counts as taken.
+    const share = capacityBytes === 0 ? 1 : 1 - freeBytes / capacityBytes
     const { fullShare, roomShare } = this.#parts.options
     this.#full = freeBytes <= 0 || share >= fullShare || (this.#full && share > roomShare)
     return this.#full
@@ -65,11 +69,15 @@ export class Observer {
       const ms = this.#presence.awayMs(member.node)
       awayMs.set(member.operator, Math.min(ms, awayMs.get(member.operator) ?? Number.POSITIVE_INFINITY))
     }
+    this.#passing ??= new Set(
+      roster.members().flatMap((member) => (member.capacityBytes === 0 ? [member.node] : []))
+    )
     const reached = [...awayMs].filter(([operator, ms]) => operator !== own && ms === 0).length
     return {
       operators: awayMs.size,
       operatorsReached: reached,
-      massLoss: isMassLoss([...awayMs.values()], awayMs.size, options)
+      massLoss: isMassLoss([...awayMs.values()], awayMs.size, options),
+      passing: this.#passing
     }
   }
 
@@ -98,7 +106,8 @@ export class Observer {
 
   async #self(wish: Pick<Wish, 'root' | 'digest'>, copies: readonly Copy[]): Promise<SelfView> {
     const { components, roster } = this.#parts
-    const { usedBytes, capacityBytes } = await components.objects.space()
+    const space = await components.objects.space()
+    const { usedBytes, capacityBytes } = space
     const subject = wish.digest === undefined ? { root: wish.root } : { root: wish.root, digest: wish.digest }
     const noted = await this.#reports.noted(wish.root)
     return {
@@ -106,8 +115,10 @@ export class Observer {
       operator: roster.operatorOf(components.keys.nodeId) ?? '',
       copy: copies.some((copy) => copy.state.kind === 'own') ? (noted?.origin ?? 'repair') : 'none',
       allowed: (await components.policy.decide(subject)).verdict !== 'deny',
-      full: await this.isFull(),
+      // Who offers nothing lacks no room.
+      full: capacityBytes > 0 && (await this.isFull()),
       diskUse: capacityBytes === 0 ? 1 : usedBytes / capacityBytes,
+      stageUse: stageUse(space),
       mayRelease: this.#holds.mayRelease()
     }
   }

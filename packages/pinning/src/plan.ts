@@ -44,6 +44,8 @@ export interface SelfView {
   readonly full: boolean
   /** Used share of our capacity, 0 to 1. */
   readonly diskUse: number
+  /** Used share of the room that uploads have here, 0 to 1. */
+  readonly stageUse: number
   /** False for `holdMs` after a start: holds we granted before it are forgotten but may still run. */
   readonly mayRelease: boolean
 }
@@ -55,6 +57,11 @@ export interface PoolView {
   readonly operatorsReached: number
   /** Whether so many vanished together that our own network is the likelier culprit. */
   readonly massLoss: boolean
+  /**
+   * Nodes that offer the pool no space, for now or because they are leaving: what they have is live and a
+   * source, and no reason not to make the copies that are to stay.
+   */
+  readonly passing: ReadonlySet<NodeId>
 }
 
 export type Action =
@@ -68,7 +75,12 @@ export type Action =
       readonly urgency: number
     }
   | { readonly kind: 'prove'; readonly keeper: NodeId }
-  | { readonly kind: 'release'; readonly askHolds: readonly NodeId[] }
+  | {
+      readonly kind: 'release'
+      readonly askHolds: readonly NodeId[]
+      /** The stage is filling: tried again soon when it is refused. */
+      readonly urgent: boolean
+    }
 
 /** Stable: operators script against them. Each has a row in docs/plan-rules.md. */
 export type Reason =
@@ -89,6 +101,7 @@ export type Reason =
   | 'PLACED_HERE'
   | 'NEWCOMER_HERE'
   | 'UPLOAD_PLACED_ELSEWHERE'
+  | 'STAGE_FILLING'
   | 'ABOVE_MAX'
   | 'DISK_CROWDED_HERE'
 
@@ -110,6 +123,11 @@ export function planObject(situation: Situation, options: KeepingOptions): Plan 
     ...situation,
     bounds,
     counts,
+    kept: tally(
+      situation.copies.filter((copy) => !situation.pool.passing.has(copy.node)),
+      bounds,
+      options
+    ).standing,
     placement: placementOf(situation, bounds, counts),
     options
   }
@@ -181,6 +199,8 @@ export function isMassLoss(awayMs: readonly number[], operators: number, options
 interface View extends Situation {
   readonly bounds: TargetBounds
   readonly counts: Tally
+  /** Operators whose standing copy is there to stay. */
+  readonly kept: ReadonlySet<OperatorId>
   readonly placement: readonly Candidate[]
   readonly options: KeepingOptions
 }
@@ -210,11 +230,11 @@ function isAvailable(member: Candidate, situation: Situation, counts: Tally): bo
 
 /** Rules 3 and 4: repair below the minimum, then fill to the target, then move to newcomers. */
 function fetchOf(view: View): Move | undefined {
-  const { self, counts, bounds, options } = view
+  const { self, counts, kept, bounds, options } = view
   if (self.copy !== 'none' || counts.standing.has(self.operator)) return undefined
   const sources = sourcesOf(view)
   if (sources.length === 0) return undefined
-  if (self.full) return counts.standing.size < bounds.copiesTarget ? { reason: 'DISK_FULL_HERE' } : undefined
+  if (self.full) return kept.size < bounds.copiesTarget ? { reason: 'DISK_FULL_HERE' } : undefined
 
   const turn = turnOf(view)
   if (turn === undefined) return undefined
@@ -225,17 +245,17 @@ function fetchOf(view: View): Move | undefined {
     urgency
   })
 
-  if (counts.standing.size < bounds.copiesMin) {
+  if (kept.size < bounds.copiesMin) {
     // The last live copy is fetched whatever vanished beside it: waiting could only lose it.
     if (view.pool.massLoss && counts.live.size > 1) return { reason: 'MASS_LOSS' }
     return { reason: 'PLACED_HERE', action: fetch(turn.placed ? 0 : options.walkOnDelayMs, counts.live.size) }
   }
   if (!turn.placed || view.pool.massLoss) return undefined
-  if (counts.standing.size < bounds.copiesTarget) {
+  if (kept.size < bounds.copiesTarget) {
     return { reason: 'PLACED_HERE', action: fetch(options.fillDelayMs, fillUrgency) }
   }
   const established = turn.memberForMs >= options.newcomerAgeMs
-  if (established && counts.standing.size < bounds.copiesMax) {
+  if (established && kept.size < bounds.copiesMax) {
     return { reason: 'NEWCOMER_HERE', action: fetch(options.fillDelayMs, moveUrgency) }
   }
   return undefined
@@ -259,10 +279,14 @@ function turnOf(view: View): { index: number; placed: boolean; memberForMs: numb
 function sourcesOf(view: View): NodeId[] {
   const order = { own: 0, proven: 1, claimed: 2, corrupt: 3, declined: 4 }
   return view.copies
-    .filter((copy) => copy.awayMs === 0 && copy.node !== view.self.node)
-    .filter((copy) => copy.state.kind === 'proven' || copy.state.kind === 'claimed')
+    .filter((copy) => copy.node !== view.self.node && mayServe(copy))
     .sort((a, b) => order[a.state.kind] - order[b.state.kind])
     .map((copy) => copy.node)
+}
+
+/** Said to be there, by somebody we reach. */
+function mayServe(copy: Copy): boolean {
+  return copy.awayMs === 0 && (copy.state.kind === 'proven' || copy.state.kind === 'claimed')
 }
 
 /**
@@ -271,14 +295,14 @@ function sourcesOf(view: View): NodeId[] {
  */
 function releaseOf(view: View): Move | undefined {
   const { self, counts, bounds, options } = view
-  if (self.copy === 'none' || !self.mayRelease || isTooSmall(view) || isPlaced(view)) return undefined
-  const elsewhere = view.copies.filter(
-    (copy) => copy.counted && copy.operator !== self.operator && isLive(copy)
-  )
-  const others = new Set(elsewhere.map((copy) => copy.operator)).size
+  if (self.copy === 'none' || !self.mayRelease || isTooSmall(view)) return undefined
+  if (isStageFilling(view)) return releaseFromStage(view)
+  if (isPlaced(view)) return undefined
+  const elsewhere = copiesElsewhere(view, isLive)
+  const others = operatorsOf(elsewhere)
   // Each reason below asks for at least the target at others; the minimum is held once more, by proofs made
   // then, in `release.ts`.
-  const action: Action = { kind: 'release', askHolds: elsewhere.map((copy) => copy.node) }
+  const action: Action = { kind: 'release', askHolds: elsewhere.map((copy) => copy.node), urgent: false }
 
   if (self.copy === 'upload' && others >= bounds.copiesTarget)
     return { reason: 'UPLOAD_PLACED_ELSEWHERE', action }
@@ -286,6 +310,34 @@ function releaseOf(view: View): Move | undefined {
   if (self.diskUse > options.roomShare && others >= bounds.copiesTarget)
     return { reason: 'DISK_CROWDED_HERE', action }
   return undefined
+}
+
+/** An upload that placement leaves elsewhere, or for which there is no room beyond the stage. */
+function isStageFilling(view: View): boolean {
+  const { self, options } = view
+  return self.copy === 'upload' && self.stageUse > options.stageShare && (self.full || !isPlaced(view))
+}
+
+/**
+ * DESIGN, "Let go locally": the minimum at others is enough. Fresh claims are asked too: the release itself
+ * has each of them prove its copy and hold it, so to prove them before would read everything twice.
+ */
+function releaseFromStage(view: View): Move | undefined {
+  const worth = copiesElsewhere(view, mayServe)
+  if (operatorsOf(worth) < view.bounds.copiesMin) return undefined
+  const askHolds = worth.map((copy) => copy.node)
+  return { reason: 'STAGE_FILLING', action: { kind: 'release', askHolds, urgent: true } }
+}
+
+function copiesElsewhere(view: View, is: (copy: Copy) => boolean): Copy[] {
+  const { self, pool } = view
+  return view.copies.filter(
+    (copy) => copy.counted && copy.operator !== self.operator && !pool.passing.has(copy.node) && is(copy)
+  )
+}
+
+function operatorsOf(copies: readonly Copy[]): number {
+  return new Set(copies.map((copy) => copy.operator)).size
 }
 
 /** Only the lowest ranked holders trim, so that two do not go for one surplus copy. */

@@ -68,6 +68,9 @@ export const reasonTexts: Readonly<Record<Reason, ReasonText>> = Object.freeze({
     text: 'This node joined and is placed for it, and fetches it when nothing is more urgent.'
   },
   UPLOAD_PLACED_ELSEWHERE: { text: 'It was uploaded here and is kept elsewhere; this copy may go.' },
+  STAGE_FILLING: {
+    text: 'The stage for uploads here is filling, and enough others hold it; this copy goes as soon as they prove it.'
+  },
   ABOVE_MAX: { text: 'More live copies than the maximum; this one is the lowest in rank and may go.' },
   DISK_CROWDED_HERE: {
     text: 'The disk here is filling up, and enough others have proven theirs; this copy may go.'

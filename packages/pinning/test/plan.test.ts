@@ -72,10 +72,17 @@ function situation(shape: Shape): Situation {
       allowed: true,
       full: false,
       diskUse: 0.1,
+      stageUse: 0.1,
       mayRelease: true,
       ...shape.selfView
     },
-    pool: { operators: ranking.length, operatorsReached: ranking.length - 1, massLoss: false, ...shape.pool }
+    pool: {
+      operators: ranking.length,
+      operatorsReached: ranking.length - 1,
+      massLoss: false,
+      passing: new Set<string>(),
+      ...shape.pool
+    }
   }
 }
 
@@ -254,6 +261,43 @@ test('UPLOAD: outside the placement it goes once the target is proven elsewhere,
   assert.equal(
     releases({ self: 1, copies: [copy(0), copy(1, own), copy(2), copy(3)], selfView: upload }),
     false
+  )
+})
+
+test('STAGE_FILLING: under pressure an upload goes at the minimum, fresh claims to be proven on the way', () => {
+  const home = Array.from({ length: 8 }, (_, i) => candidate(i, { class: 'home' }))
+  const shape = (selfView: Partial<Situation['self']>, copies: readonly Copy[], self = 7): Shape => ({
+    self,
+    ranking: home,
+    copies: [...copies, copy(self, own)],
+    selfView: { copy: 'upload', ...selfView }
+  })
+  const three = [copy(0), copy(1), copy(2, fresh)]
+  assert.equal(releases(shape({ stageUse: 0.5 }, three)), false, 'at low fill the target, which is five here')
+  assert.equal(releases(shape({ stageUse: 0.51 }, three)), true)
+  assert.equal(releases(shape({ stageUse: 1 }, three.slice(1))), false, 'never below the minimum')
+  assert.equal(releases(shape({ stageUse: 1 }, [copy(0), copy(1), copy(2, fresh, { awayMs: 1 })])), false)
+  assert.equal(
+    releases(shape({ stageUse: 1 }, [copy(0), copy(1), copy(2, { kind: 'corrupt', forMs: 1 })])),
+    false
+  )
+  assert.equal(releases(shape({ stageUse: 1, copy: 'repair' }, three)), false, 'only uploads are staged')
+  assert.equal(releases(shape({ stageUse: 1 }, three, 3)), false, 'placed here, with room for it')
+  assert.equal(releases(shape({ stageUse: 1, full: true }, three, 3)), true, 'placed here, without')
+  assert.equal(releases(shape({ stageUse: 1, mayRelease: false }, three)), false)
+})
+
+test('PASSING: a copy at a node that offers no space is live and a source, and keeps nobody from keeping', () => {
+  const copies = [copy(0), copy(1), copy(9)]
+  const passing = { passing: new Set(['n9']) }
+  const shape: Shape = { self: 2, copies, pool: passing }
+  assert.equal(plan(shape).health, 'healthy')
+  assert.equal(fetchIn(plan({ ...shape, pool: {} }).actions), undefined)
+  assert.deepEqual(fetchIn(plan(shape).actions)?.from, ['n0', 'n1', 'n9'])
+  assert.equal(
+    releases({ self: 5, copies: [...copies, copy(5, own)], pool: passing, selfView: { copy: 'upload' } }),
+    false,
+    'nor does it permit a release'
   )
 })
 

@@ -39,7 +39,7 @@ export async function run(session: Session, paths: readonly string[], options: A
         bytesDone += n
         terminal.progress(bar(source.name, bytesDone, bytesTotal))
       })
-      const answer = await put(session, sent, options)
+      const answer = await put(session, sent, source.size, options)
       const settled = options.wait === true ? await settle(session, answer) : undefined
       terminal.progressDone()
       show(terminal, source.name, answer, settled, options.copies ?? pool.copiesMin)
@@ -58,10 +58,11 @@ export async function run(session: Session, paths: readonly string[], options: A
 async function put(
   session: Session,
   bytes: AsyncIterable<Uint8Array>,
+  size: number | undefined,
   options: AddOptions
 ): Promise<AddAnswer> {
   return session.node.upload<AddAnswer>('/objects', bytes, {
-    query: { copies: options.copies, visibility: options.visibility, settle: options.wait === true },
+    query: { copies: options.copies, visibility: options.visibility, settle: options.wait === true, size },
     signal: session.signal
   })
 }

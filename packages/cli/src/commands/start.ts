@@ -8,6 +8,7 @@ import { parseBytes } from '../units.ts'
 
 interface StartOptions {
   readonly keep?: string
+  readonly stage?: string
   readonly http?: string
   readonly listen?: readonly string[]
   readonly set?: readonly string[]
@@ -16,6 +17,7 @@ interface StartOptions {
 export async function run(session: Session, _args: readonly string[], options: StartOptions): Promise<void> {
   const overrides: Override[] = (options.set ?? []).map(parseOverride)
   if (options.keep !== undefined) overrides.push(['node.keep', parseBytes(options.keep, '--keep')])
+  if (options.stage !== undefined) overrides.push(['node.stage', parseBytes(options.stage, '--stage')])
   if (options.listen !== undefined) overrides.push(['network.listen', options.listen])
   if (options.http !== undefined) overrides.push(...httpOverrides(options.http))
   await runNode(session, { overrides })

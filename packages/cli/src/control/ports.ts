@@ -53,7 +53,10 @@ export interface ControlledNode {
   join(address: string, options: { keepBytes?: number } & AbortOptions): Promise<JoinAnswer>
 
   /** @throws PoolTooSmallError before a byte is read, when `mustSettle` and operators are too few. */
-  put(bytes: AsyncIterable<Uint8Array>, options: WishOptions & { mustSettle: boolean }): Promise<AddAnswer>
+  put(
+    bytes: AsyncIterable<Uint8Array>,
+    options: WishOptions & { mustSettle: boolean; sizeMax?: number }
+  ): Promise<AddAnswer>
   /** Reports until the object has its copies; ends after a step with `done`. */
   settle(name: ContentName, options?: AbortOptions): AsyncIterable<SettleStep>
   stat(name: ContentName, options?: AbortOptions): Promise<StatAnswer>

@@ -74,7 +74,15 @@ export interface StatusAnswer {
   /** Groups of the hash space by the worst health among their objects. */
   readonly groups: Readonly<Record<HealthState, number>>
   readonly proofs: { readonly made: number; readonly wrong: number; readonly overdue: number }
-  readonly space: { readonly usedBytes: number; readonly freeBytes: number; readonly capacityBytes: number }
+  readonly space: {
+    readonly usedBytes: number
+    readonly freeBytes: number
+    readonly capacityBytes: number
+    /** Set aside for what is under way. */
+    readonly reservedBytes: number
+    /** The same for uploads, which have the stage on top. */
+    readonly uploads: { readonly freeBytes: number; readonly capacityBytes: number }
+  }
   readonly peers: number
 }
 

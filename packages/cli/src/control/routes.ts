@@ -44,7 +44,8 @@ const scope = z.enum(['upload', 'delete', 'read', 'metrics'])
 const wishQuery = z.strictObject({
   copies: copies.optional(),
   visibility: visibility.optional(),
-  settle: flag.default(false)
+  settle: flag.default(false),
+  size: byteOffset.optional()
 })
 const wishBody = z.strictObject({ copies: copies.optional(), visibility: visibility.optional() })
 const rangeQuery = z.strictObject({ from: byteOffset.optional(), to: byteOffset.optional() })
@@ -98,7 +99,12 @@ export const routes: readonly Route[] = [
   ),
 
   route('POST', '/objects', wishQuery, 'upload', ({ node, query, bytes, signal }) =>
-    node.put(bytes, { ...wish(query), mustSettle: query.settle, signal })
+    node.put(bytes, {
+      ...wish(query),
+      ...(query.size === undefined ? {} : { sizeMax: query.size }),
+      mustSettle: query.settle,
+      signal
+    })
   ),
   route('GET', '/objects/:name', none, none, ({ node, name, signal }) =>
     node.stat(content(name), { signal })

@@ -63,6 +63,8 @@ export function statusView(terminal: Terminal, status: StatusAnswer): string {
   }
   row('proofs', `${proofs.made} made, ${proofs.wrong} wrong, ${proofs.overdue} overdue`)
   row('space', `${formatBytes(space.usedBytes)} used, ${formatBytes(space.freeBytes)} free here`)
+  if (space.uploads.capacityBytes > space.capacityBytes)
+    row('', `${formatBytes(space.uploads.freeBytes)} free for uploads until keepers have them`)
   lines.push('')
   lines.push(indent(membersTable(terminal, status.members)))
   return lines.join('\n')

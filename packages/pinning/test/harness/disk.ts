@@ -30,6 +30,8 @@ export class Disk {
   readonly #random: Random
   storeEpoch: Uint8Array
   capacityBytes = 2 ** 40
+  /** Beyond it, for uploads. */
+  stageBytes = 0
   readonly objects: Map<string, Stored> = new Map()
   lies = false
   /** Roots a reader or an ingest has open. */
@@ -194,8 +196,12 @@ export class DiskStore implements ObjectStore {
   }
 
   async space(): Promise<Space> {
-    const { usedBytes, capacityBytes } = this.#disk
-    return { usedBytes, capacityBytes, freeBytes: Math.max(0, capacityBytes - usedBytes) }
+    const { usedBytes, capacityBytes, stageBytes } = this.#disk
+    const room = (bytes: number) => ({
+      capacityBytes: bytes,
+      freeBytes: Math.max(0, bytes - usedBytes)
+    })
+    return { usedBytes, ...room(capacityBytes), uploads: room(capacityBytes + stageBytes) }
   }
 
   async #running(): Promise<void> {
