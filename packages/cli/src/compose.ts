@@ -122,7 +122,13 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
     log
   })
   const discovery = new DhtDiscovery(network, clock)
-  const retrieval = new Retrieval({ exchange, discovery, clock, log })
+  const retrieval = new Retrieval({
+    exchange,
+    discovery,
+    connected: (peer) => network.isConnected(peer),
+    clock,
+    log
+  })
   const fetcher = new ObjectFetcher({ objects, retrieval, clock, log })
   const providing = new Providing({ network, clock, log, enabled: config.network.provide })
 
@@ -155,6 +161,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
     membership,
     nodeId: identity.nodeId,
     objects,
+    retrieval,
     peers: () => network.peers().length,
     clock,
     log

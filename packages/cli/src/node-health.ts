@@ -10,6 +10,7 @@ export interface NodeHealthComponents {
   readonly membership: { readonly pool: Pool }
   readonly nodeId: string
   readonly objects: { space(): Promise<SpaceReport> }
+  readonly retrieval: { readonly counters: Readonly<Record<'switched' | 'hedges' | 'hedgesWon', number>> }
   readonly peers: () => number
   readonly clock: Clock
   readonly log: Log
@@ -76,7 +77,7 @@ export class NodeHealth implements AsyncDisposable {
 
   /** Prometheus text: what the pool looks like from here. */
   async metrics(): Promise<string> {
-    const { membership, objects, peers } = this.#components
+    const { membership, objects, peers, retrieval } = this.#components
     const [summary, space] = await Promise.all([membership.pool.summary(), objects.space()])
     const lines: string[] = []
     type Write = (
@@ -137,6 +138,10 @@ export class NodeHealth implements AsyncDisposable {
       ['{outcome="done"}', summary.releases.done],
       ['{outcome="refused"}', summary.releases.refused]
     ])
+    const { switched, hedges, hedgesWon } = retrieval.counters
+    counter('sources_switched_total', 'Reads that went on with another source.', [['', switched]])
+    counter('hedges_total', 'Second sources asked beside a slow one.', [['', hedges]])
+    counter('hedges_won_total', 'Second sources that were quicker.', [['', hedgesWon]])
     gauge('store_bytes', 'Space of the block store.', [
       ['{kind="used"}', space.usedBytes],
       ['{kind="free"}', space.freeBytes],

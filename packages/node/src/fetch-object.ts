@@ -126,7 +126,8 @@ export class ObjectFetcher implements AsyncDisposable {
           digest.update(part.bytes)
           continue
         }
-        const asked = { hints, hintsOnly: true, repair, signal }
+        // Nobody looks at a copy being made: a slow holder may be slow, as long as it sends.
+        const asked = { hints, hintsOnly: true, repair, hedge: false, signal }
         for await (const block of this.#retrieval.blocks(root, part.range, asked)) {
           size = within(sizeMax, block.size, root)
           if (block.piece !== undefined) digest.update(block.piece.bytes)

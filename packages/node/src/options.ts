@@ -47,6 +47,18 @@ export interface NodeOptions {
   readonly sourceBudgetMs: number
 
   // Retrieval.
+  /** Least time after which a second source is asked beside a slow one, in milliseconds; the 95th percentile of recent waits may make it longer. Lower asks twice for what a busy machine was about to send, higher is felt by viewers. @default 100 */
+  readonly hedgeMsMin: number
+  /** Longest such time, and the one while too little was seen, in milliseconds; below `sourceBudgetMs`, or nothing would be hedged. Higher leaves a viewer with a frozen source for longer, lower asks twice wherever all lines are slow. @default 1000 */
+  readonly hedgeMsMax: number
+  /** Share of all blocks that may be hedged, above `hedgeBurst`. Each can cost up to one block that comes twice; higher turns a slow day into twice the traffic. @default 0.05 */
+  readonly hedgeShareMax: number
+  /** Hedges at once beyond the share: as many readers as one frozen member may hold up together. @default 32 */
+  readonly hedgeBurst: number
+  /** How long a source that did not answer, stopped or was overtaken twice is asked after the others, in milliseconds. Lower tries a frozen member again and again at a viewer's cost, higher leaves one that recovered without work. @default 30000 */
+  readonly slowSourceMs: number
+  /** Peers remembered as liars or as slow; the longest unused are forgotten. More than a pool has keepers helps nobody. @default 1024 */
+  readonly sourcesRememberedMax: number
   /** How long a source that sent wrong bytes is asked last, in milliseconds. Lower wastes requests on liars, higher punishes one bad disk for longer. @default 600000 */
   readonly distrustMs: number
   /** Root blocks kept in memory from `stat` to the `read` that follows, in bytes. Zero fetches the root twice; higher gains nothing, because the two come right after one another. @default 8388608 */
@@ -132,6 +144,12 @@ export const defaults: Readonly<NodeOptions> = Object.freeze({
   exchangeStallMs: 30_000,
   sourceBudgetMs: 2_000,
 
+  hedgeMsMin: 100,
+  hedgeMsMax: 1_000,
+  hedgeShareMax: 0.05,
+  hedgeBurst: 32,
+  slowSourceMs: 30_000,
+  sourcesRememberedMax: 1_024,
   distrustMs: 10 * 60_000,
   rootMemoBytesMax: 8 * 1024 * 1024,
   retrieveRounds: 2,

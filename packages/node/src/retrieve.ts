@@ -1,6 +1,7 @@
 // From a root to verified bytes, wherever they are: the holders the caller names first, then whom the
 // DHT names. A source that fails, stalls or lies is replaced at the exact byte, without the reader
-// noticing. It keeps nothing but the memory of who lied and, for a moment, of root blocks.
+// noticing (sourced-read.ts). It keeps nothing but what it learnt about its sources and, for a moment,
+// root blocks.
 
 import {
   type AbortOptions,
@@ -19,14 +20,19 @@ import type { Discovery } from './discover.ts'
 import type { Exchange } from './exchange/client.ts'
 import type { FetchedBlock } from './exchange/link.ts'
 import { type FilePiece, rootOnly } from './file-walk.ts'
+import { Hedging } from './hedging.ts'
 import type { ByteRange } from './object-dag.ts'
 import { defaults } from './options.ts'
+import { SourceMemory } from './source-memory.ts'
+import { type ReadCounters, SourcedRead } from './sourced-read.ts'
 import { type Source, Sources } from './sources.ts'
 
 export interface RetrievalComponents {
   readonly exchange: Exchange
   /** Absent: only the hinted holders are asked. */
   readonly discovery?: Discovery
+  /** Holders known to be away are asked after the others. Absent: nobody is known to be. */
+  readonly connected?: (peer: NodeId) => boolean
   readonly clock: Clock
   readonly log: Log
 }
@@ -38,12 +44,15 @@ export interface RetrieveOptions extends AbortOptions {
   readonly hintsOnly?: boolean
   /** To keep a copy: a source may say that there are `enough`, a ConflictError. @default false */
   readonly repair?: boolean
+  /** Somebody waits for it: a slow source gets another beside it before its time is up. @default true */
+  readonly hedge?: boolean
 }
 
 export class Retrieval {
   readonly #components: RetrievalComponents
-  /** Who sent wrong bytes, and when. */
-  readonly #distrusted = new Map<NodeId, number>()
+  readonly #memory: SourceMemory
+  readonly #hedging = new Hedging()
+  readonly #counters: ReadCounters = { switched: 0, hedges: 0, hedgesWon: 0 }
   readonly #roots = new LRUCache<string, FetchedBlock>({
     maxSize: defaults.rootMemoBytesMax,
     sizeCalculation: ({ bytes }) => bytes.length + 1
@@ -51,6 +60,11 @@ export class Retrieval {
 
   constructor(components: RetrievalComponents) {
     this.#components = components
+    this.#memory = new SourceMemory(components)
+  }
+
+  get counters(): Readonly<ReadCounters> {
+    return this.#counters
   }
 
   /**
@@ -91,57 +105,34 @@ export class Retrieval {
    * The verified blocks that `range` needs, in the order of the walk. After a change of source inner
    * blocks come again; file bytes never do.
    */
-  async *blocks(root: CID, range: ByteRange, options: RetrieveOptions = {}): AsyncGenerator<FetchedBlock> {
-    const { exchange } = this.#components
-    const sources = new Sources(this.#hints(options), this.#discovery(root, options))
-    try {
-      let from = range.from
-      for (let source = await sources.next(); source !== undefined; source = await sources.next()) {
-        options.signal?.throwIfAborted()
-        let progressed = false
-        try {
-          const rest = { from: Math.min(from, range.to), to: range.to }
-          for await (const block of exchange.blocks(source.node, root, rest, options)) {
-            if (block.piece !== undefined) {
-              from = block.piece.offset + block.piece.bytes.length
-              progressed = true
-            }
-            yield block
-          }
-          return
-        } catch (err) {
-          options.signal?.throwIfAborted()
-          this.#judge(source, root, err, options)
-          sources.failed(source, err, progressed)
-        }
-      }
-      throw whyNobody(root, sources.failures)
-    } finally {
-      await sources.close()
-    }
+  blocks(root: CID, range: ByteRange, options: RetrieveOptions = {}): AsyncGenerator<FetchedBlock> {
+    const { exchange, clock } = this.#components
+    const { hints = [], repair = false, hedge = true, signal } = options
+    return new SourcedRead({
+      range,
+      sources: new Sources(this.#memory.inOrder(hints), this.#discovery(root, options)),
+      memory: this.#memory,
+      clock,
+      counters: this.#counters,
+      hedging: hedge ? this.#hedging : undefined,
+      signal,
+      ask: (source, rest, asked) => exchange.blocks(source.node, root, rest, { repair, ...asked }),
+      judge: (source, error) => this.#judge(source, root, error, options),
+      whyNobody: (failures) => whyNobody(root, failures)
+    }).blocks()
   }
 
   /** @throws what no other source could mend */
-  #judge(source: Source, root: CID, err: unknown, options: RetrieveOptions): void {
+  #judge({ node }: Source, root: CID, err: unknown, options: RetrieveOptions): void {
     if (nameOf(err) === 'MalformedRecordError') throw err
     if (nameOf(err) === 'ConflictError' && options.repair === true) throw err
-    if (nameOf(err) === 'CorruptBlockError')
-      this.#distrusted.set(source.node, this.#components.clock.monotonicMs())
+    if (nameOf(err) === 'CorruptBlockError') this.#memory.lied(node)
+    if (nameOf(err) === 'UnreachableError') this.#memory.stalled(node)
     this.#components.log.debug('a source was given up', {
       root: root.toString(),
-      source: source.node,
+      source: node,
       reason: err instanceof Error ? err.message : String(err)
     })
-  }
-
-  /** In the caller's order, those who lied lately last. */
-  #hints({ hints = [] }: RetrieveOptions): readonly NodeId[] {
-    const nowMs = this.#components.clock.monotonicMs()
-    for (const [node, sinceMs] of this.#distrusted) {
-      if (nowMs - sinceMs > defaults.distrustMs) this.#distrusted.delete(node)
-    }
-    const lied = (node: NodeId): boolean => this.#distrusted.has(node)
-    return [...hints.filter((node) => !lied(node)), ...hints.filter(lied)]
   }
 
   #discovery(root: CID, options: RetrieveOptions): AsyncIterator<NodeId> | undefined {

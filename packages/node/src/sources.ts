@@ -32,7 +32,12 @@ export class Sources {
   }
 
   async next(): Promise<Source | undefined> {
-    return this.#waiting.shift() ?? (await this.#discover()) ?? this.#again.shift()
+    return (await this.fresh()) ?? this.#again.shift()
+  }
+
+  /** Somebody who was not asked yet. */
+  async fresh(): Promise<Source | undefined> {
+    return this.#waiting.shift() ?? (await this.#discover())
   }
 
   failed(source: Source, error: unknown, progressed: boolean): void {
@@ -40,6 +45,16 @@ export class Sources {
     this.failures.push(error)
     const isFinal = error instanceof Error && finalAnswers.has(error.name)
     if (!isFinal && source.fruitless < defaults.retrieveRounds) this.#again.push(source)
+  }
+
+  /** Asked in vain only because another was there first: as good as before. */
+  unused(source: Source): void {
+    this.#waiting.unshift(source)
+  }
+
+  /** Overtaken by another, with nothing said against it: for when the others fail. */
+  overtaken(source: Source): void {
+    this.#again.push(source)
   }
 
   /** Ends a search that is still under way; what it would find is of no use to anybody else. */

@@ -26,12 +26,15 @@ export interface ExchangeClientComponents {
 export interface ExchangeGetOptions extends AbortOptions {
   /** The asker means to keep a copy; the source may answer `enough`, a ConflictError here. */
   readonly repair?: boolean
+  /** Perhaps in vain, another is asked too: the source is let send ahead one block and no more. @default false */
+  readonly beside?: boolean
 }
 
 /** Fetches from one named peer. Satisfied by `ExchangeClient`; tests put liars in its place. */
 export interface Exchange {
   /**
-   * The blocks of `root` that `range` needs, inner blocks before what they lead to.
+   * The blocks of `root` that `range` needs, inner blocks before what they lead to. A peer that is silent
+   * for `sourceBudgetMs`, while it is dialled or later, is an UnreachableError.
    * @throws NotFoundError, DeniedError, BusyError, ConflictError (`enough`), UnreachableError,
    * CorruptBlockError, MalformedRecordError when the verified object is no well-formed file
    */
@@ -43,7 +46,9 @@ export interface Exchange {
 export class ExchangeClient implements Exchange, AsyncDisposable {
   readonly #components: ExchangeClientComponents
   readonly #received = new ByteBudget(defaults.exchangeReceiveBytesMax)
-  readonly #links = new Map<NodeId, Promise<ExchangeLink>>()
+  readonly #openings = new Map<NodeId, Promise<ExchangeLink>>()
+  /** Those of them that are open: spares each request a promise and a timer. */
+  readonly #open = new Map<NodeId, ExchangeLink>()
   #stopped = false
 
   constructor(components: ExchangeClientComponents) {
@@ -56,9 +61,9 @@ export class ExchangeClient implements Exchange, AsyncDisposable {
     range: ByteRange,
     options: ExchangeGetOptions = {}
   ): AsyncGenerator<FetchedBlock> {
-    const windowBytes = this.#takeWindow()
+    const link = await this.#linkTo(peer, options)
+    const windowBytes = await this.#takeWindow(options)
     try {
-      const link = await this.#linkTo(peer, options)
       yield* link.get(root, range, { ...options, windowBytes })
     } finally {
       this.#received.give(windowBytes)
@@ -76,33 +81,74 @@ export class ExchangeClient implements Exchange, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true
-    const links = [...this.#links.values()]
-    this.#links.clear()
+    const links = [...this.#openings.values()]
+    this.#openings.clear()
+    this.#open.clear()
     for (const link of await Promise.allSettled(links)) {
       if (link.status === 'fulfilled') link.value.abort(new UnreachableError('This node is stopping.'))
     }
   }
 
   /** A full window while there is plenty, one block's worth while there is little. */
-  #takeWindow(): number {
-    const plenty = this.#received.held < defaults.exchangeReceiveBytesMax / 2
+  async #takeWindow(options: ExchangeGetOptions): Promise<number> {
+    const plenty = options.beside !== true && this.#received.held < defaults.exchangeReceiveBytesMax / 2
     if (plenty && this.#received.tryTake(defaults.exchangeWindowBytes)) return defaults.exchangeWindowBytes
     if (this.#received.tryTake(limits.blockBytesMax)) return limits.blockBytesMax
-    throw new BusyError('As many objects are being fetched as memory allows. Try again shortly.')
+    const late = new BusyError('As many objects are being fetched as memory allows. Try again shortly.')
+    await this.#within(late, (signal) => this.#received.take(limits.blockBytesMax, { signal }), options)
+    return limits.blockBytesMax
   }
 
-  #linkTo(peer: NodeId, options?: AbortOptions): Promise<ExchangeLink> {
-    if (this.#stopped) return Promise.reject(new UnreachableError('This node is stopping.'))
-    let opening = this.#links.get(peer)
-    if (opening === undefined) {
-      const forget = (): void => {
-        if (this.#links.get(peer) === opening) this.#links.delete(peer)
-      }
-      opening = ExchangeLink.open(peer, this.#components, forget)
-      this.#links.set(peer, opening)
-      opening.catch(forget)
-    }
+  async #linkTo(peer: NodeId, options?: AbortOptions): Promise<ExchangeLink> {
+    options?.signal?.throwIfAborted()
+    if (this.#stopped) throw new UnreachableError('This node is stopping.')
+    const open = this.#open.get(peer)
+    if (open !== undefined) return open
+    // A frozen process takes the connection and then says nothing: the wait for it is part of its budget.
+    const late = new UnreachableError(`${peer} did not answer within ${defaults.sourceBudgetMs} ms.`)
     // The stream is everybody's: one caller giving up must not close it for those who wait beside it.
-    return unlessAborted(opening, options?.signal)
+    return this.#within(late, (signal) => unlessAborted(this.#opening(peer), signal), options)
+  }
+
+  #opening(peer: NodeId): Promise<ExchangeLink> {
+    const known = this.#openings.get(peer)
+    if (known !== undefined) return known
+    const forget = (): void => {
+      if (this.#openings.get(peer) !== opening) return
+      this.#openings.delete(peer)
+      this.#open.delete(peer)
+    }
+    const opening = ExchangeLink.open(peer, this.#components, forget)
+    this.#openings.set(peer, opening)
+    opening.then((link) => {
+      if (this.#openings.get(peer) === opening) this.#open.set(peer, link)
+    }, forget)
+    return opening
+  }
+
+  /** The work, told by its signal when its time or its caller is gone. */
+  async #within<T>(
+    late: Error,
+    work: (signal: AbortSignal) => Promise<T>,
+    options?: AbortOptions
+  ): Promise<T> {
+    const over = new AbortController()
+    const done = new AbortController()
+    const signal =
+      options?.signal === undefined ? over.signal : AbortSignal.any([over.signal, options.signal])
+    this.#components.clock.sleep(defaults.sourceBudgetMs, { signal: done.signal }).then(
+      () => over.abort(late),
+      () => {
+        // It was done in time.
+      }
+    )
+    try {
+      return await work(signal)
+    } finally {
+      done.abort(inTime)
+    }
   }
 }
+
+/** Made once: an error a request would cost more than the request's timer. */
+const inTime = new Error('done in time')

@@ -176,7 +176,7 @@ export class ExchangeLink {
 
   async #failStalled(): Promise<void> {
     while (this.#asked.size > 0) {
-      await this.#clock.sleep(defaults.sourceBudgetMs / 4, { signal: this.#ended.signal })
+      await this.#clock.sleep(defaults.sourceBudgetMs / 16, { signal: this.#ended.signal })
       const nowMs = this.#clock.monotonicMs()
       for (const asked of this.#asked.values()) {
         if (nowMs - (asked.waitingSinceMs ?? nowMs) < defaults.sourceBudgetMs) continue
@@ -249,11 +249,9 @@ class LinkRequest implements Asked {
     switch (answer.kind) {
       case 'block':
         this.#beginBlock(answer.length)
-        this.#append(answer.data)
-        return false
+        return this.#append(answer.data)
       case 'more':
-        this.#append(answer.data)
-        return false
+        return this.#append(answer.data)
       case 'end':
         if (this.#walk.next === undefined) this.#finish({})
         else this.fail(new UnreachableError(`${this.#peer} ended object ${this.#root} before its end.`))
@@ -275,7 +273,8 @@ class LinkRequest implements Asked {
     this.#partial = { bytes: Buffer.allocUnsafeSlow(length), at: 0 }
   }
 
-  #append(data: Uint8ArrayList): void {
+  /** True after the last block: the server's `end` says nothing more, and is not waited for. */
+  #append(data: Uint8ArrayList): boolean {
     const partial = this.#partial
     const step = this.#walk.next
     if (partial === undefined || step === undefined || partial.at + data.byteLength > partial.bytes.length) {
@@ -291,7 +290,7 @@ class LinkRequest implements Asked {
     if (this.waitingSinceMs !== undefined) this.waitingSinceMs = this.#clock.monotonicMs()
     if (partial.at < partial.bytes.length) {
       this.#grantTaken()
-      return
+      return false
     }
     this.#partial = undefined
     verifyBlock(step.cid, partial.bytes, `from ${this.#peer}`)
@@ -303,7 +302,12 @@ class LinkRequest implements Asked {
       size,
       ...(piece === undefined ? {} : { piece })
     })
-    this.#wakeReader()
+    if (this.#walk.next !== undefined) {
+      this.#wakeReader()
+      return false
+    }
+    this.#finish({})
+    return true
   }
 
   /** In quarters of the window, to save frames; at once when the next block could not complete. */

@@ -236,8 +236,7 @@ export class ServedStream {
   #appendPart(turn: Uint8ArrayList, request: ServedRequest): void {
     const current = request.blocks[0]
     if (current === undefined) {
-      this.#forget(request)
-      turn.append(encodeAnswer(request.id, { kind: 'end' }))
+      this.#complete(turn, request)
       return
     }
     const rest = current.bytes.length - current.at
@@ -249,8 +248,18 @@ export class ServedStream {
     if (current.at === current.bytes.length) {
       request.blocks.shift()
       request.budget.give(current.bytes.length)
+      // At once: an asker that has the last block may ask the next thing, and must not be counted twice.
+      if (request.blocks.length === 0 && this.#maySend(request)) {
+        this.#complete(turn, request)
+        return
+      }
     }
     this.#advance(request)
+  }
+
+  #complete(turn: Uint8ArrayList, request: ServedRequest): void {
+    this.#forget(request)
+    turn.append(encodeAnswer(request.id, { kind: 'end' }))
   }
 
   #refuse(id: number, reason: Refusal): void {

@@ -81,6 +81,13 @@ export class ExchangeServer implements AsyncDisposable {
     return this.#memberBytes.held + this.#strangerBytes.held
   }
 
+  /** Requests under way, of all peers. */
+  get requestCount(): number {
+    let count = 0
+    for (const own of this.#requests.values()) count += own
+    return count
+  }
+
   #enter(peer: NodeId): boolean {
     const count = this.#requests.get(peer) ?? 0
     const max = this.#components.access.isMember(peer)
