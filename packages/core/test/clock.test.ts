@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import test, { suite } from 'node:test'
 import { type Clock, scaledClock, systemClock, VirtualClock } from '@commonhold/core'
 import fc from 'fast-check'
+import { suspensionCounted } from '../src/clock.ts'
 
 suite('VirtualClock', () => {
   test('does not move by itself', async () => {
@@ -107,4 +108,68 @@ test('scaledClock: sleeps are shorter and ages longer by the factor, the wall cl
   assert.equal(awake, true)
   assert.equal(clock.monotonicMs(), 60_000)
   assert.equal(clock.wallMs(), 6_000)
+})
+
+// Seen to fail with the step of the wall clock believed, and with `runningMs` alone.
+suite('a monotonic time that counts suspensions', () => {
+  test('stands still for nothing: what the machine slept is in it, what its wall clock was set to is not', () => {
+    const machine = { runningMs: 5000, asleepMs: 0, setMs: 0, looks: 0 }
+    const monotonicMs = suspensionCounted({
+      runningMs: () => machine.runningMs,
+      wallMs: () => 1_000_000 + machine.runningMs + machine.asleepMs + machine.setMs,
+      upSeconds: () => {
+        machine.looks++
+        // As /proc/uptime tells it: hundredths.
+        return Math.floor((77_000 + machine.runningMs + machine.asleepMs) / 10) / 100
+      }
+    })
+    assert.equal(monotonicMs(), 5000)
+    machine.runningMs += 250
+    assert.equal(monotonicMs(), 5250)
+    machine.setMs += 20 * 365 * 86_400_000
+    assert.equal(monotonicMs(), 5250, 'a wall clock set by twenty years')
+    machine.setMs -= 3_600_000
+    assert.equal(monotonicMs(), 5250, 'and back by an hour')
+    machine.asleepMs += 600_000
+    machine.runningMs += 3
+    assert.ok(Math.abs(monotonicMs() - 605_253) <= 10, String(monotonicMs()))
+    machine.asleepMs += 28_800_000
+    const now = monotonicMs()
+    assert.ok(Math.abs(now - 29_405_253) <= 10, String(now))
+    const { looks } = machine
+    machine.runningMs += 100
+    assert.equal(monotonicMs(), now + 100)
+    assert.equal(machine.looks, looks, 'the kernel is asked only after a step')
+  })
+
+  test('never goes backwards, whatever is set and slept', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            run: fc.nat(10_000),
+            sleep: fc.nat(10 ** 9),
+            set: fc.integer({ min: -(10 ** 9), max: 10 ** 9 })
+          })
+        ),
+        (days) => {
+          const machine = { runningMs: 0, asleepMs: 0, setMs: 0 }
+          const monotonicMs = suspensionCounted({
+            runningMs: () => machine.runningMs,
+            wallMs: () => machine.runningMs + machine.asleepMs + machine.setMs,
+            upSeconds: () => Math.floor((machine.runningMs + machine.asleepMs) / 10) / 100
+          })
+          let before = monotonicMs()
+          for (const { run, sleep, set } of days) {
+            machine.runningMs += run
+            machine.asleepMs += sleep
+            machine.setMs += set
+            const now = monotonicMs()
+            assert.ok(now >= before)
+            before = now
+          }
+        }
+      )
+    )
+  })
 })

@@ -79,7 +79,11 @@ export class Collector {
 
   async #doubts(): Promise<readonly string[]> {
     const gaps = await this.#parts.wanted.gaps()
-    return gaps.length > 0 ? gaps : await this.#ports.unconfirmed(this.#parts.options.headAgeMsMax)
+    if (gaps.length > 0) return gaps
+    const { time, options } = this.#parts
+    // Heads confirmed before we slept say nothing of what was wished meanwhile.
+    const awakeForMs = time.nowMs() - time.awakeSinceMs()
+    return await this.#ports.unconfirmed(Math.min(options.headAgeMsMax, awakeForMs))
   }
 
   /**

@@ -12,16 +12,15 @@ export class Holds {
   readonly #untilMs = new Map<string, number>()
   /** Objects whose release is under way here. */
   readonly #releasing = new Set<string>()
-  #freeFromMs: number
+  #emptySinceMs: number | undefined
 
   constructor(parts: KeepingParts) {
     this.#parts = parts
-    this.#freeFromMs = parts.components.clock.monotonicMs() + parts.options.holdMs
   }
 
   /** The store was empty when we started: nobody can rely on a promise about what was not here. */
   noteEmptyStart(): void {
-    this.#freeFromMs = this.#parts.components.clock.monotonicMs()
+    this.#emptySinceMs = this.#parts.time.awakeSinceMs()
   }
 
   /**
@@ -43,9 +42,14 @@ export class Holds {
     return untilMs !== undefined && this.#parts.components.clock.monotonicMs() < untilMs
   }
 
-  /** Holds granted before this start are forgotten but may still be relied upon. */
+  /**
+   * Not for `holdMs` after a start, because holds granted before it are forgotten but may still be relied upon; nor
+   * after a sleep, because what we know of wishes and holders is as old as that until the others told us.
+   */
   mayRelease(): boolean {
-    return this.#parts.components.clock.monotonicMs() >= this.#freeFromMs
+    const { time, options } = this.#parts
+    const awakeSinceMs = time.awakeSinceMs()
+    return awakeSinceMs === this.#emptySinceMs || time.nowMs() - awakeSinceMs >= options.holdMs
   }
 
   /** From now on holds are refused; `false` when one is in force, and nothing was begun. */

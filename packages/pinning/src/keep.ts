@@ -157,7 +157,7 @@ export class Keeping {
     await this.#challengeSuspects()
     this.#sendChallenges()
     this.#stations.repairs.forgetPast()
-    const nowMs = this.#parts.components.clock.monotonicMs()
+    const nowMs = this.#parts.time.nowMs()
     if (nowMs - this.#savedMs >= saveIntervalMs) {
       this.#savedMs = nowMs
       await this.#parts.time.save()

@@ -179,8 +179,12 @@ export class Pool implements AsyncDisposable {
     commons: Commons,
     options?: PoolOptions
   ): Promise<Pool> {
-    const time = await OwnTime.open(components.clock, components.database)
-    return new Pool(components, commons, time, { ...keepingDefaults, ...options?.keeping })
+    const keeping = { ...keepingDefaults, ...options?.keeping }
+    // Who did not run for so long was silent for long enough to be away in the eyes of others; the loop looks at
+    // the time once a tick.
+    const breakMs = keeping.presenceAnswerMs * keeping.presenceMissesMax + keeping.tickMs
+    const time = await OwnTime.open(components.clock, components.database, breakMs)
+    return new Pool(components, commons, time, keeping)
   }
 
   get poolId(): string {

@@ -69,7 +69,6 @@ export class Presence {
   readonly #self: () => Promise<Standing>
   readonly #peers = new Map<NodeId, Peer>()
   readonly #listeners: PresenceListener[] = []
-  readonly #bornMs: number
   readonly #stop = new AbortController()
   #running: Promise<void> | undefined
   #busy = 0
@@ -78,7 +77,6 @@ export class Presence {
   constructor(parts: KeepingParts, self: () => Promise<Standing>) {
     this.#parts = parts
     this.#self = self
-    this.#bornMs = parts.time.nowMs()
     parts.dialogue.on(greetRequest, async (from, standing) => {
       this.#heard(from, standing)
       return await this.#self()
@@ -106,17 +104,22 @@ export class Presence {
     return node === this.#parts.components.keys.nodeId || this.awayMs(node) === 0
   }
 
-  /** 0 while reachable; before its first sign of life in this run a peer is away since our start. */
+  /**
+   * 0 while reachable. Nobody is away for longer than we have been awake: who started or woke a moment ago cannot
+   * tell a peer that was gone from one that only we did not hear.
+   */
   awayMs(node: NodeId): number {
     if (node === this.#parts.components.keys.nodeId) return 0
+    const { time } = this.#parts
     const peer = this.#peers.get(node)
     if (peer?.seenMs !== undefined && peer.awaySinceMs === undefined) return 0
-    return Math.max(1, this.#parts.time.nowMs() - (peer?.awaySinceMs ?? this.#bornMs))
+    const sinceMs = Math.max(peer?.awaySinceMs ?? 0, time.awakeSinceMs())
+    return Math.max(1, time.nowMs() - sinceMs)
   }
 
   /** Own time of the moment since which it is reachable without a break. */
   reachableSinceMs(node: NodeId): number {
-    return this.#reachableSince.get(node) ?? this.#bornMs
+    return this.#reachableSince.get(node) ?? this.#parts.time.awakeSinceMs()
   }
   readonly #reachableSince = new Map<NodeId, number>()
 
@@ -211,8 +214,7 @@ export class Presence {
     }
     const was = this.isReachable(node)
     // Away since it last spoke, not since we noticed: the delays promised run from there.
-    peer.awaySinceMs = peer.seenMs ?? this.#bornMs
-    peer.awaySinceMs = Math.min(peer.awaySinceMs, time.nowMs())
+    peer.awaySinceMs = Math.min(peer.seenMs ?? time.awakeSinceMs(), time.nowMs())
     if (was) this.#tell((listener) => listener.onReach?.(node, false))
   }
 

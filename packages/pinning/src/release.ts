@@ -96,7 +96,7 @@ export class Releases {
     const { wanted, roster } = this.#parts
     const wish = await wanted.get(root)
     if (wish === undefined) return false
-    if (this.#holds.isHeld(root)) return false
+    if (this.#holds.isHeld(root) || !this.#holds.mayRelease()) return false
     const still = [...holders].filter((operator) => roster.operator(operator)?.counted === true)
     return still.length >= wish.copiesMin
   }

@@ -53,6 +53,12 @@ export class Disk {
     return root
   }
 
+  bytesOf(root: CID): Uint8Array {
+    const stored = this.objects.get(nameOf(root))
+    if (stored === undefined) throw new Error('it is not here')
+    return stored.bytes
+  }
+
   flip(root: CID): void {
     const stored = this.objects.get(nameOf(root))
     if (stored !== undefined) stored.bytes[0] = (stored.bytes[0] ?? 0) ^ 1

@@ -183,6 +183,7 @@ export class House {
   #sqlite: DatabaseSync | undefined
   #pool: Pool | undefined
   #generation = 0
+  #fetchesBefore = 0
   /** Set while a takedown or a collection may remove bytes: then the release rule does not apply. */
   removesFreely = false
 
@@ -254,6 +255,11 @@ export class House {
     this.#sqlite = undefined
   }
 
+  /** Objects it has copied from others, over all its runs. */
+  get fetches(): number {
+    return this.#fetchesBefore + (this.store?.fetches ?? 0)
+  }
+
   rows(table: string): number {
     return Number(this.#sqlite?.prepare(`select count(*) as n from ${table}`).get()?.['n'])
   }
@@ -272,6 +278,7 @@ export class House {
     const generation = this.#generation
     const isAlive = (): boolean => generation === this.#generation
     const database = await this.#database(isAlive)
+    this.#fetchesBefore = this.fetches
     this.store = new DiskStore(
       this.disk,
       this.id,

@@ -21,6 +21,7 @@ export class Wires {
   readonly #ends = new Map<NodeId, End>()
   readonly #sides = new Map<NodeId, number>()
   readonly #stopped = new Set<NodeId>()
+  readonly #cut = new Set<string>()
   latencyMs: { min: number; max: number } = { min: 1, max: 20 }
   requests = 0
   /** Announcements are lost, all of them. */
@@ -68,8 +69,20 @@ export class Wires {
     for (const [id, side] of sides) this.#sides.set(id, side)
   }
 
+  /** One link, both ways; the rest of the network is as it was. */
+  cut(a: NodeId, b: NodeId): void {
+    this.#cut.add(linkOf(a, b))
+  }
+
+  mend(a: NodeId, b: NodeId): void {
+    this.#cut.delete(linkOf(a, b))
+    this.#ends.get(a)?.tell(b, true)
+    this.#ends.get(b)?.tell(a, true)
+  }
+
   heal(): void {
     this.#sides.clear()
+    this.#cut.clear()
     for (const id of this.#ends.keys()) this.meet(id)
   }
 
@@ -78,7 +91,8 @@ export class Wires {
   }
 
   reaches(from: NodeId, to: NodeId): boolean {
-    return this.#ends.has(to) && (this.#sides.get(from) ?? 0) === (this.#sides.get(to) ?? 0)
+    const sameSide = (this.#sides.get(from) ?? 0) === (this.#sides.get(to) ?? 0)
+    return this.#ends.has(to) && sameSide && !this.#cut.has(linkOf(from, to))
   }
 
   /** One way through the network; silence ends when the network port gives up or the caller does. */
@@ -121,6 +135,10 @@ export class Wires {
       )
     }
   }
+}
+
+function linkOf(a: NodeId, b: NodeId): string {
+  return [a, b].sort().join(' ')
 }
 
 export class End implements PoolNetwork {
