@@ -12,6 +12,8 @@ export interface ProcessPoolInit {
   readonly names: readonly string[]
   /** For every node. */
   readonly settings?: NodeProcessInit['settings']
+  /** Settings of one node; they win over those for all. */
+  readonly settingsOf?: (name: string) => NodeProcessInit['settings']
   /** How many times faster than real the pool's delays run. @default 120 */
   readonly timeScale?: number
   /** Environment of a node, beside that of the test. */
@@ -34,7 +36,12 @@ export class ProcessPool implements AsyncDisposable {
           name,
           dataFolder: join(folder, name),
           ...(init.env === undefined ? {} : { env: init.env(name) }),
-          settings: { 'pool.timeScale': init.timeScale ?? 120, 'pool.name': 'test pool', ...init.settings }
+          settings: {
+            'pool.timeScale': init.timeScale ?? 120,
+            'pool.name': 'test pool',
+            ...init.settings,
+            ...init.settingsOf?.(name)
+          }
         })
     )
   }
