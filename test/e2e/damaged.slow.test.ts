@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { TokenAddAnswer } from '../../packages/cli/src/control/protocol.ts'
 import { NodeProcess } from '../processes/node-process.ts'
 import { ProcessPool } from '../processes/process-pool.ts'
 import { until } from '../processes/until.ts'
@@ -61,6 +62,41 @@ test('a flipped bit that nobody reads is found by a challenge', { timeout: 300_0
     )
     return sound.filter(Boolean).length >= 3 || undefined
   })
+})
+
+test('a flipped bit that nobody reads or asks about is found by the check of own blocks', {
+  timeout: 300_000
+}, async () => {
+  await using pool = await ProcessPool.start({
+    names: ['a', 'b', 'c', 'd'],
+    // Proofs are due after days: without the check nobody would look.
+    timeScale: 60,
+    settings: { 'http.cache': 0, 'node.scrubPeriod': '5s' }
+  })
+  const [a] = pool.nodes
+  assert.ok(a)
+  const placed = await place(pool, a, 400_000)
+  const [judge, bad] = placed.holders
+  assert.ok(judge && bad)
+  await flipBit(bad, NodeProcess.blockFileOf(placed.answer.cid))
+  const { scrub } = await until('the check found it', 60_000, async () => {
+    const status = await bad.ask<{ scrub: { damaged: number }; reasons: { code: string }[] }>('status')
+    return status.scrub.damaged > 0 ? status : undefined
+  })
+  assert.equal(scrub.damaged, 1)
+  await until('there are three good copies again', 120_000, async () => {
+    const { copiesLive } = await statusOf(judge, placed)
+    return (copiesLive >= 3 && (await pathOf(bad, NodeProcess.blockFileOf(placed.answer.cid)))) || undefined
+  })
+  const { token } = await bad.ask<TokenAddAnswer>('token', 'add', 'figures', '--scope', 'metrics')
+  const answer = await fetch(new URL('/metrics', bad.about.httpUrl), {
+    headers: { authorization: `Bearer ${token}` }
+  })
+  const metrics = await answer.text()
+  assert.match(metrics, /commonhold_blocks_damaged_total 1\b/)
+  const status = await bad.ask<{ reasons: { code: string }[] }>('status')
+  assert.ok(status.reasons.some(({ code }) => code === 'BLOCKS_DAMAGED'))
+  for (const node of pool.nodes) await served(node, placed)
 })
 
 async function pathOf(node: NodeProcess, file: string): Promise<string | undefined> {

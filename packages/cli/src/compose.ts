@@ -27,7 +27,8 @@ import {
   openIndexDatabase,
   openNetworkRecords,
   Providing,
-  Retrieval
+  Retrieval,
+  Scrub
 } from '@commonhold/node'
 import type { KeeperTerms, PoolFounding } from '@commonhold/pinning'
 import type { Config } from './config.ts'
@@ -80,6 +81,13 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
     stageBytes: config.node.stage
   })
   const objects = new Objects({ storeEpoch, blocks, database: index.tables<NodeTables>(), space, log })
+  const scrub = new Scrub(
+    { objects, database: index.tables<NodeTables>(), clock, log },
+    {
+      ...(config.node.scrubPeriod === undefined ? {} : { scrubPeriodMs: config.node.scrubPeriod }),
+      ...(config.node.scrubRate === undefined ? {} : { scrubBytesPerSecondMax: config.node.scrubRate })
+    }
+  )
   const denyList = new LocalDenyList({ database: index.tables<NodeTables>(), clock })
   const tokens = new StoredTokens({
     database: index.tables<TokenTables>(),
@@ -107,7 +115,8 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
     clock
   })
   const exchangeServer = new ExchangeServer({
-    blocks,
+    // By the objects, so that a damaged block found while serving is known as such from then on.
+    blocks: { get: (cid, abort) => objects.block(cid, abort) },
     objects,
     policy: denyList,
     access: {
@@ -161,6 +170,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
     membership,
     nodeId: identity.nodeId,
     objects,
+    scrub,
     retrieval,
     peers: () => network.peers().length,
     clock,
@@ -195,6 +205,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
     operatorId: identity.operatorId,
     network,
     objects,
+    scrub,
     fetcher,
     discovery,
     denyList,
@@ -230,6 +241,9 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   await membership.start()
   stack.defer(() => membership.fallSilent())
   stack.use(memberConnections({ network, membership, clock, log }))
+  objects.onDamage((roots) => void membership.pool.noteDamage(roots))
+  await scrub.start()
+  stack.use(scrub)
   denyList.onChange((name) => void membership.reconsider(name, library))
   await listening(bridge.start({ host: config.http.host, port: config.http.port }), {
     where: `${config.http.host}:${config.http.port}`,

@@ -40,6 +40,10 @@ export interface Config {
     readonly keep: number
     /** Space beyond `keep` for own uploads until keepers have them. 0: uploads share `keep`. @default 1 GB when `keep` is 0, else 0 */
     readonly stage: number
+    /** Time over which one check of all stored blocks is spread: half of how old a byte may become unread. @default 14d */
+    readonly scrubPeriod?: number | undefined
+    /** Most bytes per second that check reads. @default 16 MiB */
+    readonly scrubRate?: number | undefined
     /** @default warn */
     readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   }
@@ -95,6 +99,12 @@ const sections = {
     class: z.enum(['server', 'home']).default('server'),
     zone: z.string().trim().min(1).max(64).optional(),
     keep: bytes('node.keep').default(50e9),
+    scrubPeriod: duration('node.scrubPeriod')
+      .refine((ms) => ms >= 1000, 'shorter than a second')
+      .optional(),
+    scrubRate: bytes('node.scrubRate')
+      .refine((rate) => rate > 0, 'a check that reads nothing finds nothing')
+      .optional(),
     stage: bytes('node.stage')
       .refine((size) => size === 0 || size >= stageBytesMin, 'a stage is 0 or at least 16MB')
       .optional(),
@@ -246,6 +256,8 @@ export const configTemplate = `# Commonhold: settings of this node. Everything h
 # zone = "berlin"              # where it stands; copies are spread over zones where known
 # keep = "50GB"                # space offered to the pool; "0" keeps nothing for others
 # stage = "0"                  # beyond it, for own uploads until keepers have them; "1GB" when keep is 0
+# scrubPeriod = "14d"          # every stored block is read and checked once in this time
+# scrubRate = "16MiB"          # at most so many bytes per second for that
 # logLevel = "warn"            # debug, info, warn, error, silent
 
 [network]

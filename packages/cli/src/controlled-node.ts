@@ -13,7 +13,16 @@ import {
   parseCid,
   toHex
 } from '@commonhold/core'
-import type { DataFolder, Discovery, LocalDenyList, Network, ObjectFetcher, Objects } from '@commonhold/node'
+import type {
+  DataFolder,
+  Discovery,
+  LocalDenyList,
+  Network,
+  ObjectFetcher,
+  Objects,
+  Scrub,
+  ScrubState
+} from '@commonhold/node'
 import {
   type KeeperTerms,
   type MemberStatus,
@@ -32,6 +41,7 @@ import type { Membership } from './membership.ts'
 import { defaults } from './options.ts'
 import { rememberSetting } from './remember-setting.ts'
 import type { StoredTokens } from './tokens.ts'
+import { counted, formatBytes } from './units.ts'
 import { version } from './version.ts'
 
 export interface ComposedParts {
@@ -40,6 +50,7 @@ export interface ComposedParts {
   readonly operatorId: OperatorId
   readonly network: Network
   readonly objects: Objects
+  readonly scrub: Pick<Scrub, 'state'>
   readonly fetcher: ObjectFetcher
   readonly discovery: Discovery
   readonly denyList: LocalDenyList
@@ -77,16 +88,20 @@ export class ComposedNode implements ControlledNode {
   }
 
   async status(): Promise<answers.StatusAnswer> {
-    const { nodeId, network, httpUrl, objects } = this.#parts
-    const [summary, space] = await Promise.all([this.#pool.summary(), objects.space()])
+    const { nodeId, network, httpUrl, objects, scrub } = this.#parts
+    const [summary, space, scrubbed] = await Promise.all([
+      this.#pool.summary(),
+      objects.space(),
+      scrub.state()
+    ])
     const members = this.members().map((row) => (row.self ? { ...row, usedBytes: space.usedBytes } : row))
+    const disk = diskReasons(scrubbed)
     return {
-      health: summary.health.state,
-      reasons: summary.health.reasons.map(({ code, text, command }) => ({
-        code,
-        message: text,
-        next: command
-      })),
+      health: summary.health.state === 'ok' && disk.length > 0 ? 'warning' : summary.health.state,
+      reasons: [
+        ...summary.health.reasons.map(({ code, text, command }) => ({ code, message: text, next: command })),
+        ...disk
+      ],
       node: { id: nodeId, version, httpUrl: httpUrl() },
       pool: this.pool(),
       members,
@@ -101,6 +116,7 @@ export class ComposedNode implements ControlledNode {
       repairs: summary.repairs,
       groups: summary.groups,
       proofs: { made: summary.proofs.made, wrong: summary.proofs.wrong, overdue: summary.proofs.overdue },
+      scrub: scrubbed,
       space,
       peers: network.peers().length
     }
@@ -393,6 +409,27 @@ export class ComposedNode implements ControlledNode {
       own: authors.includes(this.#parts.operatorId)
     }
   }
+}
+
+/** What the check of own blocks found, in words. Damage that is healed stays said: the disk is the same. */
+function diskReasons({ damaged, tooSlow, ...scrub }: ScrubState): answers.Reason[] {
+  const reasons: answers.Reason[] = []
+  if (damaged > 0) {
+    reasons.push({
+      code: 'BLOCKS_DAMAGED',
+      message: `${counted(damaged, 'block')} on this disk was found damaged and fetched anew: the disk may be failing.`,
+      next: 'commonhold doctor'
+    })
+  }
+  if (tooSlow) {
+    const [needed, possible] = [scrub.bytesPerSecondNeeded, scrub.bytesPerSecondPossible].map(formatBytes)
+    reasons.push({
+      code: 'SCRUB_TOO_SLOW',
+      message: `Checking all blocks within a month takes ${needed}/s, and this node reads ${possible}/s.`,
+      next: 'commonhold start --set node.scrubRate=64MiB'
+    })
+  }
+  return reasons
 }
 
 function memberRow(member: MemberStatus, zone: string | undefined): answers.MemberRow {

@@ -1,7 +1,7 @@
 // What the bridge says about the node behind it: whether it can serve, what it is, and its figures.
 
 import type { Clock, Log } from '@commonhold/core'
-import type { SpaceReport } from '@commonhold/node'
+import type { ScrubState, SpaceReport } from '@commonhold/node'
 import type { Pool } from '@commonhold/pinning'
 import { defaults } from './options.ts'
 import { version } from './version.ts'
@@ -10,6 +10,7 @@ export interface NodeHealthComponents {
   readonly membership: { readonly pool: Pool }
   readonly nodeId: string
   readonly objects: { space(): Promise<SpaceReport> }
+  readonly scrub: { state(): Promise<ScrubState> }
   readonly retrieval: { readonly counters: Readonly<Record<'switched' | 'hedges' | 'hedgesWon', number>> }
   readonly peers: () => number
   readonly clock: Clock
@@ -77,8 +78,12 @@ export class NodeHealth implements AsyncDisposable {
 
   /** Prometheus text: what the pool looks like from here. */
   async metrics(): Promise<string> {
-    const { membership, objects, peers, retrieval } = this.#components
-    const [summary, space] = await Promise.all([membership.pool.summary(), objects.space()])
+    const { membership, objects, scrub, peers, retrieval } = this.#components
+    const [summary, space, scrubbed] = await Promise.all([
+      membership.pool.summary(),
+      objects.space(),
+      scrub.state()
+    ])
     const lines: string[] = []
     type Write = (
       name: string,
@@ -142,6 +147,22 @@ export class NodeHealth implements AsyncDisposable {
     counter('sources_switched_total', 'Reads that went on with another source.', [['', switched]])
     counter('hedges_total', 'Second sources asked beside a slow one.', [['', hedges]])
     counter('hedges_won_total', 'Second sources that were quicker.', [['', hedgesWon]])
+    counter('scrub_bytes_total', 'Bytes of own blocks read and checked since the start.', [
+      ['', scrubbed.bytes]
+    ])
+    counter('scrub_blocks_total', 'Own blocks checked since the start, and those the disk did not read.', [
+      ['{outcome="checked"}', scrubbed.blocks],
+      ['{outcome="unreadable"}', scrubbed.unreadable]
+    ])
+    counter('blocks_damaged_total', 'Own blocks found damaged or missing in the life of this data folder.', [
+      ['', scrubbed.damaged]
+    ])
+    gauge('scrub_behind_seconds', 'How far the check of own blocks is behind its schedule.', [
+      ['', scrubbed.behindMs / 1000]
+    ])
+    gauge('scrub_too_slow', 'Whether own blocks cannot all be checked in time.', [
+      ['', scrubbed.tooSlow ? 1 : 0]
+    ])
     gauge('store_bytes', 'Space of the block store.', [
       ['{kind="used"}', space.usedBytes],
       ['{kind="free"}', space.freeBytes],

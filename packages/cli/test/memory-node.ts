@@ -57,6 +57,17 @@ export class MemoryNode implements ControlledNode {
       repairs: { running: 0, queued: 0, oldestMs: 0, done: 0, failed: 0, bytes: 0 },
       groups: { healthy: 4095, degraded: 0, 'at risk': 1, unreachable: 0, lost: 0 },
       proofs: { made: 0, wrong: 0, overdue: 0 },
+      scrub: {
+        progress: 0.5,
+        behindMs: 0,
+        blocks: 0,
+        bytes: 0,
+        damaged: 0,
+        unreadable: 0,
+        bytesPerSecondNeeded: 0,
+        bytesPerSecondPossible: 1e6,
+        tooSlow: false
+      },
       space: {
         usedBytes: 0,
         freeBytes: 1e9,

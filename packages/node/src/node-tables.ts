@@ -10,6 +10,7 @@ export interface NodeTables {
   object_blocks: ObjectBlocksTable
   denials: DenialsTable
   denied_names: DeniedNamesTable
+  scrub: ScrubTable
 }
 
 interface ObjectsTable {
@@ -48,6 +49,17 @@ interface DeniedNamesTable {
   digest: Uint8Array
 }
 
+/** How far the check of our own blocks has come: one row. */
+interface ScrubTable {
+  id: number
+  /** Digest of the last block checked in this pass; empty at its beginning. */
+  at: Uint8Array
+  /** Wall time at which the pass began by its schedule. */
+  beganMs: number
+  /** Damaged blocks found, in all passes. */
+  damaged: number
+}
+
 export const nodeMigrations: Readonly<Record<string, Migration>> = Object.freeze({
   '0001-objects': {
     async up(db: Kysely<unknown>) {
@@ -75,6 +87,13 @@ export const nodeMigrations: Readonly<Record<string, Migration>> = Object.freeze
         PRIMARY KEY (digest, denial)
       ) STRICT, WITHOUT ROWID`.execute(db)
       await sql`CREATE INDEX denied_names_by_denial ON denied_names (denial)`.execute(db)
+    }
+  },
+  '0003-scrub': {
+    async up(db: Kysely<unknown>) {
+      await sql`CREATE TABLE scrub (
+        id INTEGER PRIMARY KEY CHECK (id = 1), at BLOB NOT NULL, beganMs INTEGER NOT NULL, damaged INTEGER NOT NULL
+      ) STRICT`.execute(db)
     }
   }
 })

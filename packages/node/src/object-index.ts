@@ -152,15 +152,34 @@ export class ObjectIndex {
       .execute()
   }
 
-  /** Every object made of this block lacks it. */
-  async markDamagedBy(block: CID): Promise<void> {
-    await this.#database
+  /** Every object made of this block lacks it. Returns the roots of those that were complete until now. */
+  async markDamagedBy(block: CID): Promise<CID[]> {
+    const rows = await this.#database
       .updateTable('objects')
       .set({ state: 'damaged' })
+      .where('state', '=', 'complete')
       .where('id', 'in', (query) =>
         query.selectFrom('object_blocks').select('object').where('block', '=', block.multihash.digest)
       )
+      .returning('root')
       .execute()
+    return rows.map(({ root }) => CID.decode(root))
+  }
+
+  /** Blocks of complete objects, in order of their digests: those after one, up to another. */
+  async blocksBetween(after: Uint8Array, upTo: Uint8Array, limit: number): Promise<Uint8Array[]> {
+    const rows = await this.#database
+      .selectFrom('object_blocks')
+      .innerJoin('objects', 'objects.id', 'object_blocks.object')
+      .select('block')
+      .distinct()
+      .where('objects.state', '=', 'complete')
+      .where('block', '>', after)
+      .where('block', '<=', upTo)
+      .orderBy('block')
+      .limit(limit)
+      .execute()
+    return rows.map(({ block }) => block)
   }
 
   /** Those of the blocks that no object here, complete or damaged, is made of: one look-up for a page of them. */

@@ -52,6 +52,7 @@ export class Objects {
   readonly #roots = new KeyedLock()
   /** Roots being read or brought in, and how often. */
   readonly #open = new Map<string, number>()
+  readonly #listeners: ((damaged: readonly CID[]) => void)[] = []
 
   constructor(init: ObjectsInit) {
     this.storeEpoch = init.storeEpoch
@@ -137,15 +138,27 @@ export class Objects {
     }
   }
 
-  /** One verified block, whichever object it belongs to; `undefined` when it is absent or damaged. */
+  /** Called with the roots of complete objects that were found damaged just now, whoever found it. */
+  onDamage(listener: (damaged: readonly CID[]) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /**
+   * One verified block, whichever object it belongs to; `undefined` when it is absent or damaged, and then
+   * every object made of it is marked damaged.
+   */
   async block(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined> {
     try {
-      return await this.#blocks.get(cid, options)
+      return await this.#mustHave(cid, options)
     } catch (err) {
-      if (!(err instanceof CorruptBlockError)) throw err
-      await this.#damaged(cid, err)
-      return undefined
+      if (err instanceof CorruptBlockError || err instanceof NotFoundError) return undefined
+      throw err
     }
+  }
+
+  /** Digests of the blocks of complete objects, in order: those after one, up to another. */
+  blocksBetween(after: Uint8Array, upTo: Uint8Array, limit: number): Promise<readonly Uint8Array[]> {
+    return this.#index.blocksBetween(after, upTo, limit)
   }
 
   /**
@@ -267,7 +280,7 @@ export class Objects {
       throw err
     }
     if (bytes !== undefined) return bytes
-    const err = new NotFoundError(`Block ${cid} of a complete object is missing on disk.`)
+    const err = new NotFoundError(`Block ${cid} is missing on disk.`)
     await this.#damaged(cid, err)
     throw err
   }
@@ -275,11 +288,15 @@ export class Objects {
   async #damaged(cid: CID, err: unknown): Promise<void> {
     // Looked at again: whoever put the block anew meanwhile has healed every object that needs it.
     if (!(await this.#blocks.quarantine(cid)) && (await this.#blocks.has(cid))) return
-    await this.#index.markDamagedBy(cid)
+    const damaged = await this.#index.markDamagedBy(cid)
+    // Nobody's block, or known already: who looks again has nothing to tell.
+    if (damaged.length === 0) return
     this.#log.error('a stored block is damaged; its objects are to be fetched anew', {
       cid: cid.toString(),
+      objects: damaged.map((root) => root.toString()),
       err
     })
+    for (const listener of this.#listeners) listener(damaged)
   }
 
   #locked<T>(root: CID, work: () => Promise<T>): Promise<T> {

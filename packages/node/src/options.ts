@@ -18,6 +18,16 @@ export interface NodeOptions {
   /** Size of the index database above which its pages are not all checked after an unclean stop, in bytes. Higher finds damage earlier, and makes a start after a crash slower by about a second per GiB. @default 1073741824 */
   readonly indexCheckBytesMax: number
 
+  // Checking our own blocks.
+  /** Time over which one check of all stored blocks is spread, in milliseconds. A block that comes early in one pass and late in the next waits two of them, so half a month keeps every byte younger than a month. Lower reads the disk more often, higher lets rot wait until the other copies may have rotted as well. @default 1209600000 (14 days) */
+  readonly scrubPeriodMs: number
+  /** Bytes read per second by that check at most, in bytes per second: what a home disk gives away beside its readers. It reads that fast only to catch up; a store of more than `scrubPeriodMs` times this cannot be checked in time, and says so. @default 16777216 */
+  readonly scrubBytesPerSecondMax: number
+  /** Longest wait between two looks at which blocks are due, in milliseconds. Lower asks the index more often, higher reads in larger bursts. @default 60000 */
+  readonly scrubLookMs: number
+  /** Blocks checked between two notes of how far it came. Lower writes the index more often, higher reads more again after a crash. @default 64 */
+  readonly scrubBlocksPerNote: number
+
   // The walk through a file's blocks.
   /** Levels of links accepted above the leaves. Ours need two for 1 TiB; 256 KiB leaves with 174 links need three. Lower refuses files of other programs, higher lets a hostile chain of single links cost more. @default 8 */
   readonly walkLevelsMax: number
@@ -129,6 +139,11 @@ export const defaults: Readonly<NodeOptions> = Object.freeze({
   logFrameBytesMax: 8 * 1024 * 1024,
   statementsMax: 512,
   indexCheckBytesMax: 1024 * 1024 * 1024,
+
+  scrubPeriodMs: 14 * 24 * 3_600_000,
+  scrubBytesPerSecondMax: 16 * 1024 * 1024,
+  scrubLookMs: 60_000,
+  scrubBlocksPerNote: 64,
 
   walkLevelsMax: 8,
 

@@ -136,13 +136,8 @@ export class Pool implements AsyncDisposable {
     this.#wishes = new Wishes(parts, commons, { observer, offers, reports, keeping })
     this.#onDemand = new OnDemand(parts, { observer, census, prover, keeping })
     this.#overview = new Overview(parts, commons, { observer, presence, prover, answers, repairs, releases })
-    // A copy of ours that turned out to be damaged, whoever found it, is planned for at once.
-    const damaged = async (root: CID): Promise<void> => {
-      await reports.noteGone(root)
-      keeping.wake(root)
-    }
-    answers.onDamage = (root) => void damaged(root)
-    prover.onDamage = (root) => void damaged(root)
+    answers.onDamage = (root) => void this.noteDamage([root])
+    prover.onDamage = (root) => void this.noteDamage([root])
   }
 
   /** Founds a pool; the recovery seed is returned once and kept nowhere. */
@@ -355,6 +350,14 @@ export class Pool implements AsyncDisposable {
     for (const root of roots) {
       options?.signal?.throwIfAborted()
       await this.#keeping.look(root)
+    }
+  }
+
+  /** Copies of ours turned out to be damaged, whoever found it: not claimed any more, and planned for at once. */
+  async noteDamage(roots: readonly CID[]): Promise<void> {
+    for (const root of roots) {
+      await this.#reports.noteGone(root)
+      this.#keeping.wake(root)
     }
   }
 

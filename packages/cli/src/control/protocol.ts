@@ -74,6 +74,21 @@ export interface StatusAnswer {
   /** Groups of the hash space by the worst health among their objects. */
   readonly groups: Readonly<Record<HealthState, number>>
   readonly proofs: { readonly made: number; readonly wrong: number; readonly overdue: number }
+  /** The check of this node's own blocks. */
+  readonly scrub: {
+    /** Share of the pass under way, 0 to 1. */
+    readonly progress: number
+    readonly behindMs: number
+    /** Checked since the start. */
+    readonly blocks: number
+    readonly bytes: number
+    /** Found damaged or missing in the life of the data folder, whoever read them. */
+    readonly damaged: number
+    readonly unreadable: number
+    readonly bytesPerSecondNeeded: number
+    readonly bytesPerSecondPossible: number
+    readonly tooSlow: boolean
+  }
   readonly space: {
     readonly usedBytes: number
     readonly freeBytes: number

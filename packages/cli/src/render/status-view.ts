@@ -62,6 +62,12 @@ export function statusView(terminal: Terminal, status: StatusAnswer): string {
     row('groups', `${pool.groups}; by their worst object: ${worst}`)
   }
   row('proofs', `${proofs.made} made, ${proofs.wrong} wrong, ${proofs.overdue} overdue`)
+  const { scrub } = status
+  row(
+    'scrub',
+    `${Math.floor(scrub.progress * 100)} % of this pass, ${counted(scrub.damaged, 'block')} ever found damaged` +
+      (scrub.behindMs === 0 ? '' : `, ${formatAge(scrub.behindMs)} behind`)
+  )
   row('space', `${formatBytes(space.usedBytes)} used, ${formatBytes(space.freeBytes)} free here`)
   if (space.uploads.capacityBytes > space.capacityBytes)
     row('', `${formatBytes(space.uploads.freeBytes)} free for uploads until keepers have them`)
