@@ -195,7 +195,8 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
       cacheBytesMax: config.http.cache,
       cacheAgeMsMax: config.http.cacheAge,
       uploadBytesMax: config.http.uploadMax,
-      ...(config.http.url === undefined ? {} : { publicUrl: config.http.url })
+      ...(config.http.url === undefined ? {} : { publicUrl: config.http.url }),
+      ...(config.http.variantKey === undefined ? {} : { variantKey: config.http.variantKey })
     }
   )
   const httpUrl = (): string => config.http.url ?? urlOf(bridge, config.http.host)

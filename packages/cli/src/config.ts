@@ -74,6 +74,7 @@ export interface Config {
     readonly cacheAge: number
     /** `pool`: serve what the pool wants. `any`: also fetch any CID for anybody. @default pool */
     readonly scope: 'pool' | 'any'
+    readonly variantKey?: string | undefined
   }
   readonly pool: {
     /** Name of the pool made at the first start. @default the host's name */
@@ -124,7 +125,8 @@ const sections = {
     uploadMax: bytes('http.uploadMax').default(5e9),
     cache: bytes('http.cache').default(256e6),
     cacheAge: duration('http.cacheAge').default(3_600_000),
-    scope: z.enum(['pool', 'any']).default('pool')
+    scope: z.enum(['pool', 'any']).default('pool'),
+    variantKey: z.string().min(16).max(256).optional()
   }),
   pool: z.strictObject({
     name: z.string().trim().min(1).max(64).optional(),
@@ -274,6 +276,7 @@ export const configTemplate = `# Commonhold: settings of this node. Everything h
 # uploadMax = "5GB"
 # cache = "256MB"              # bounds of the pass-through cache; "0" fetches anew every time
 # cacheAge = "1h"
+# variantKey = "16 characters or more" # signs scaled pictures of other sizes than the listed ones
 # scope = "pool"               # "any": also fetch any CID for anybody
 
 [pool]

@@ -10,6 +10,7 @@ import { deleteMedia } from './media/delete.ts'
 import { getMedia, getNamed } from './media/get.ts'
 import { otherSpellings } from './media/other-spellings.ts'
 import { purgeMedia } from './media/purge.ts'
+import { ScaledMedia } from './media/scaled.ts'
 import { Uploads } from './media/upload.ts'
 import { livez, readyz } from './ops/health.ts'
 import { BridgeMetrics } from './ops/metrics.ts'
@@ -34,6 +35,7 @@ export function createBridgeApp(components: BridgeComponents, options?: Partial<
   }
   const metrics = new BridgeMetrics(serving)
   const requests = new RequestLog(components, settings, metrics)
+  const scaled = new ScaledMedia(serving)
   const uploads = new Uploads(components, settings)
 
   const app = express()
@@ -45,11 +47,12 @@ export function createBridgeApp(components: BridgeComponents, options?: Partial<
   app.use(requests.begin)
   route(app, '/ipfs/*name', { read: gateway(serving) })
   route(app, '/media/:name', {
-    read: getMedia(serving),
+    read: getMedia(serving, scaled),
     DELETE: deleteMedia(components),
     PURGE: purgeMedia(serving)
   })
   for (const { path, nameOf } of otherSpellings) route(app, path, { read: getNamed(serving, nameOf) })
+  route(app, '/media/:name/meta', { read: scaled.meta })
   route(app, '/media', { POST: uploads.handle })
   route(app, '/status/:name', { read: status(components) })
   route(app, '/livez', { read: livez() })

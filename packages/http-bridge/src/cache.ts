@@ -40,18 +40,19 @@ export class PieceCache implements Disposable {
     return this.#reserved
   }
 
-  get(root: string, index: number): Uint8Array | undefined {
-    const piece = this.#pieces?.get(keyOf(root, index))
+  /** @param part position of a piece, or the name of something made of the object */
+  get(root: string, part: number | string): Uint8Array | undefined {
+    const piece = this.#pieces?.get(keyOf(root, part))
     if (piece === undefined) return undefined
     if (this.#isOld(piece)) {
-      this.#pieces?.delete(keyOf(root, index))
+      this.#pieces?.delete(keyOf(root, part))
       return undefined
     }
     return piece.bytes
   }
 
   /** Makes room by evicting; undefined when even an empty cache has none beside what is reserved. */
-  reserve(root: string, index: number, length: number): Reservation | undefined {
+  reserve(root: string, part: number | string, length: number): Reservation | undefined {
     const pieces = this.#pieces
     if (pieces === undefined || length === 0 || this.#reserved + length > this.#bytesMax) return undefined
     while (pieces.bytes + this.#reserved + length > this.#bytesMax) pieces.evict()
@@ -68,7 +69,7 @@ export class PieceCache implements Disposable {
         if (bytes.length !== length)
           throw new Error(`A piece of ${length} bytes was reserved, not ${bytes.length}.`)
         if (!close()) return
-        pieces.set(keyOf(root, index), { bytes: own(bytes), atMs: this.#clock.monotonicMs() }, length)
+        pieces.set(keyOf(root, part), { bytes: own(bytes), atMs: this.#clock.monotonicMs() }, length)
         this.#arm()
       },
       drop: () => {
@@ -111,8 +112,8 @@ export class PieceCache implements Disposable {
   }
 }
 
-function keyOf(root: string, index: number): string {
-  return `${root}/${index}`
+function keyOf(root: string, part: number | string): string {
+  return `${root}/${part}`
 }
 
 /** A view into a larger network buffer would keep all of that buffer alive beyond what was counted. */

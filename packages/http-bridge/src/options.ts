@@ -99,6 +99,60 @@ export interface BridgeOptions {
    */
   readonly copiesAskedMax: number
   /**
+   * Widths and heights of scaled pictures anybody may ask for, in pixels. Each more is another picture to make and
+   * to cache per object.
+   * @default [64, 96, 128, 256, 320, 480, 640, 960, 1280, 1920]
+   */
+  readonly variantSides: readonly number[]
+  /**
+   * Qualities anybody may ask for, beside the usual one of each format.
+   * @default [50, 65, 80, 90]
+   */
+  readonly variantQualities: readonly number[]
+  /**
+   * Secret shared with the software of the instance, which signs what it asks for beyond those two lists
+   * (docs/http-api.md). Without it nothing else is made.
+   * @default undefined
+   */
+  readonly variantKey?: string
+  /**
+   * Largest side of a scaled picture, signed ones included, in pixels.
+   * @default 4096
+   */
+  readonly variantSideMax: number
+  /**
+   * Largest picture that is decoded, in pixels, all frames together. A phone makes 50 million; each takes up to
+   * four bytes in the scaling process.
+   * @default 50331648 (48 Mi)
+   */
+  readonly variantPixelsMax: number
+  /**
+   * Largest picture that is decoded, in bytes of its file: held in memory here and in the scaling process.
+   * @default 33554432 (32 MiB)
+   */
+  readonly variantInputBytesMax: number
+  /**
+   * Scaling processes at once, each of some 60 MB while it lives. More than cores only takes memory.
+   * @default 2
+   */
+  readonly variantProcesses: number
+  /**
+   * Pictures waiting for a scaling process; further ones are answered 503.
+   * @default 64
+   */
+  readonly variantQueueMax: number
+  /**
+   * Longest time one picture may take, in ms; then its process is killed and the answer is 422. AVIF of a large
+   * picture takes seconds on a small machine.
+   * @default 15000
+   */
+  readonly variantMsMax: number
+  /**
+   * How long a scaling process without work is kept, in ms. Starting one takes some 200 ms.
+   * @default 30000
+   */
+  readonly variantIdleMs: number
+  /**
    * Who may read `/metrics`: holders of a token with the scope `metrics`, everybody, or nobody (404). Loopback is
    * no proof of anything behind a reverse proxy, so there is no such choice.
    * @default 'token'
@@ -166,6 +220,15 @@ export const defaults: BridgeOptions = Object.freeze({
   uploadGraceMs: 30_000,
   stripBytesMax: 16 * 1024 * 1024,
   copiesAskedMax: 32,
+  variantSides: [64, 96, 128, 256, 320, 480, 640, 960, 1280, 1920],
+  variantQualities: [50, 65, 80, 90],
+  variantSideMax: 4096,
+  variantPixelsMax: 48 * 1024 * 1024,
+  variantInputBytesMax: 32 * 1024 * 1024,
+  variantProcesses: 2,
+  variantQueueMax: 64,
+  variantMsMax: 15_000,
+  variantIdleMs: 30_000,
   metrics: 'token',
   accessLog: true,
   connectionsMax: 2048,

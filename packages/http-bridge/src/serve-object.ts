@@ -4,7 +4,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { NotFoundError, toHex, UnreachableError } from '@commonhold/core'
-import type { Cards } from './cards.ts'
+import type { CID } from 'multiformats/cid'
+import type { Card, Cards } from './cards.ts'
 import { ClientGone } from './client-gone.ts'
 import type { BridgeComponents, ByteRange } from './components.ts'
 import { ifMatchFails, ifNoneMatchHolds } from './conditions.ts'
@@ -39,11 +40,8 @@ export async function serveObject(
   nameText: string,
   wishes: Wishes
 ): Promise<void> {
-  const { components, cards, options } = serving
-  const object = await findObject(req, nameText, components, (key) => serving.passThrough.cache.forget(key))
-  if (!object.wanted && options.bridgeScope === 'pool') {
-    throw new NotFoundError('No pool this node is in wants this object, and it serves no others.')
-  }
+  const { cards, options } = serving
+  const object = await findServed(serving, req, nameText)
   const etag = `"${object.key}"`
   if (ifMatchFails(req.headers['if-match'], etag)) {
     throw new HttpRefusal(412, 'Another version was expected', 'The object is not the one If-Match names.')
@@ -70,11 +68,7 @@ export async function serveObject(
   }
   const range = selection.kind === 'part' ? selection.range : { from: 0, to: card.size }
 
-  const open = (of: ByteRange): ObjectReader =>
-    card.local
-      ? new LocalReader(components.library.read(object.root, of, { signal: gone.signal }))
-      : serving.passThrough.open(object.root, card.size, of)
-
+  const open = (of: ByteRange): ObjectReader => readerOf(serving, object.root, card, of, gone.signal)
   // A slow disk is waited for: nobody else could answer faster.
   const nextOf = (from: ObjectReader): Promise<Uint8Array | undefined> =>
     gone.wait((until) => from.next(until), card.local ? undefined : waitMsMax)
@@ -109,6 +103,46 @@ export async function serveObject(
     nextOf,
     gone
   })
+}
+
+/**
+ * The object of this name, if this node may serve it to this client.
+ * @throws what `findObject` throws; NotFoundError outside of the bridge's scope
+ */
+export async function findServed(
+  serving: Serving,
+  req: IncomingMessage,
+  nameText: string
+): Promise<FoundObject> {
+  const { components, options, passThrough } = serving
+  const object = await findObject(req, nameText, components, (key) => passThrough.cache.forget(key))
+  if (!object.wanted && options.bridgeScope === 'pool') {
+    throw new NotFoundError('No pool this node is in wants this object, and it serves no others.')
+  }
+  return object
+}
+
+export function readerOf(
+  { components, passThrough }: Serving,
+  root: CID,
+  card: Card,
+  range: ByteRange,
+  signal: AbortSignal
+): ObjectReader {
+  return card.local
+    ? new LocalReader(components.library.read(root, range, { signal }))
+    : passThrough.open(root, card.size, range)
+}
+
+/** What the object is, by its first bytes. */
+export async function typeOf(
+  serving: Serving,
+  root: CID,
+  card: Card,
+  options: { readonly signal: AbortSignal }
+): Promise<MediaType> {
+  const open = (range: ByteRange): ObjectReader => readerOf(serving, root, card, range, options.signal)
+  return await sniff(await headOf(open, card.size, (reader) => reader.next(options)))
 }
 
 type NextOf = (reader: ObjectReader) => Promise<Uint8Array | undefined>

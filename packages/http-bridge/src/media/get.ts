@@ -4,9 +4,22 @@
 import type { Request } from 'express'
 import type { Handler } from '../route.ts'
 import { type Serving, serveObject, type Wishes } from '../serve-object.ts'
+import type { ScaledMedia } from './scaled.ts'
+import { asksForVariant } from './variant.ts'
 
-export function getMedia(serving: Serving): Handler {
-  return getNamed(serving, (params) => String(params['name'] ?? ''))
+export function getMedia(serving: Serving, scaled: ScaledMedia): Handler {
+  return (req, res) => {
+    const name = String(req.params['name'] ?? '')
+    const query = queryOf(req)
+    if (query !== undefined && asksForVariant(query)) return scaled.serve(req, res, name, query)
+    return serveObject(serving, req, res, name, wishesOf(req))
+  }
+}
+
+/** Absent where there is none, which is the common case. */
+function queryOf(req: Request): URLSearchParams | undefined {
+  const at = req.url.indexOf('?')
+  return at === -1 ? undefined : new URLSearchParams(req.url.slice(at))
 }
 
 /** The same under another address. */
