@@ -195,6 +195,9 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
       cacheBytesMax: config.http.cache,
       cacheAgeMsMax: config.http.cacheAge,
       uploadBytesMax: config.http.uploadMax,
+      trustProxy: config.http.trustProxy,
+      clientRequestsPerMinute: config.http.clientRequests,
+      clientBurst: Math.ceil(config.http.clientRequests / 2),
       ...(config.http.url === undefined ? {} : { publicUrl: config.http.url }),
       ...(config.http.variantKey === undefined ? {} : { variantKey: config.http.variantKey })
     }

@@ -75,6 +75,8 @@ export interface Config {
     /** `pool`: serve what the pool wants. `any`: also fetch any CID for anybody. @default pool */
     readonly scope: 'pool' | 'any'
     readonly variantKey?: string | undefined
+    readonly trustProxy: readonly string[]
+    readonly clientRequests: number
   }
   readonly pool: {
     /** Name of the pool made at the first start. @default the host's name */
@@ -126,6 +128,8 @@ const sections = {
     cache: bytes('http.cache').default(256e6),
     cacheAge: duration('http.cacheAge').default(3_600_000),
     scope: z.enum(['pool', 'any']).default('pool'),
+    trustProxy: z.array(z.string().min(1).max(64)).max(16).default(['loopback']),
+    clientRequests: z.number().int().min(0).max(1_000_000).default(1200),
     variantKey: z.string().min(16).max(256).optional()
   }),
   pool: z.strictObject({
@@ -277,6 +281,8 @@ export const configTemplate = `# Commonhold: settings of this node. Everything h
 # cache = "256MB"              # bounds of the pass-through cache; "0" fetches anew every time
 # cacheAge = "1h"
 # variantKey = "16 characters or more" # signs scaled pictures of other sizes than the listed ones
+# trustProxy = ["loopback"]    # whose X-Forwarded-For is believed
+# clientRequests = 1200        # a minute, of one client; 0 for no limit
 # scope = "pool"               # "any": also fetch any CID for anybody
 
 [pool]

@@ -18,6 +18,7 @@ import { type BridgeOptions, defaults } from './options.ts'
 import { Outbox } from './outbox.ts'
 import { PassThrough } from './pass-through.ts'
 import { HttpRefusal } from './problems.ts'
+import { RateLimits } from './rate-limits.ts'
 import { RequestLog } from './request-log.ts'
 import { route } from './route.ts'
 import type { Serving } from './serve-object.ts'
@@ -31,6 +32,7 @@ export function createBridgeApp(components: BridgeComponents, options?: Partial<
     options: settings,
     cards: new Cards(library, clock, settings),
     passThrough: new PassThrough(library, clock, settings),
+    rates: new RateLimits(clock, settings),
     outbox: new Outbox(settings.bodyBytesMax, settings.pressureStallMsMax, () => clock.monotonicMs())
   }
   const metrics = new BridgeMetrics(serving)
@@ -44,7 +46,17 @@ export function createBridgeApp(components: BridgeComponents, options?: Partial<
   app.disable('etag')
   app.set('query parser', 'simple')
 
+  app.set('trust proxy', [...settings.trustProxy])
+
   app.use(requests.begin)
+  // Before the limits: what watches this node must see it on a busy day.
+  route(app, '/livez', { read: livez() })
+  route(app, '/readyz', { read: readyz(components) })
+  route(app, '/metrics', { read: metrics.handle })
+  app.use((req, _res, next) => {
+    serving.rates.client(req)
+    next()
+  })
   route(app, '/ipfs/*name', { read: gateway(serving) })
   route(app, '/media/:name', {
     read: getMedia(serving, scaled),
@@ -55,9 +67,6 @@ export function createBridgeApp(components: BridgeComponents, options?: Partial<
   route(app, '/media/:name/meta', { read: scaled.meta })
   route(app, '/media', { POST: uploads.handle })
   route(app, '/status/:name', { read: status(components) })
-  route(app, '/livez', { read: livez() })
-  route(app, '/readyz', { read: readyz(components) })
-  route(app, '/metrics', { read: metrics.handle })
   route(app, '/robots.txt', { read: robots() })
   route(app, '/', { read: frontPage(components) })
   app.use(() => {

@@ -164,6 +164,35 @@ export interface BridgeOptions {
    */
   readonly accessLog: boolean
   /**
+   * Requests a minute of one client (an IPv4 address, a /64 of IPv6), beyond which it is answered 429; 0 for no limit.
+   * A page of previews is a hundred at once; another instance that fetches everything is slowed down, not turned away.
+   * @default 1200
+   */
+  readonly clientRequestsPerMinute: number
+  /**
+   * Requests one client may make at once before that rate holds.
+   * @default 600
+   */
+  readonly clientBurst: number
+  /**
+   * Requests a minute for one object by all clients, conditional ones not counted; 0 for no limit. Bounds what a link
+   * from a large site takes from everybody else.
+   * @default 12000
+   */
+  readonly objectRequestsPerMinute: number
+  /**
+   * Clients, and objects, whose rate is remembered. One takes about 150 bytes; when there are more, the one that
+   * asked longest ago is forgotten.
+   * @default 32768
+   */
+  readonly rateKeysMax: number
+  /**
+   * Addresses whose `X-Forwarded-For` is believed, as Express writes them (`loopback`, `uniquelocal`, a CIDR). What a
+   * stranger writes there must not decide whom a limit falls on.
+   * @default ['loopback']
+   */
+  readonly trustProxy: readonly string[]
+  /**
    * Open connections. Each idle one takes some 20 KiB. Further ones are closed at once.
    * @default 2048
    */
@@ -231,6 +260,11 @@ export const defaults: BridgeOptions = Object.freeze({
   variantIdleMs: 30_000,
   metrics: 'token',
   accessLog: true,
+  clientRequestsPerMinute: 1200,
+  clientBurst: 600,
+  objectRequestsPerMinute: 12_000,
+  rateKeysMax: 32_768,
+  trustProxy: ['loopback'],
   connectionsMax: 2048,
   headersMsMax: 15_000,
   headerBytesMax: 16 * 1024,

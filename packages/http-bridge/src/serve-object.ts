@@ -15,6 +15,7 @@ import type { Outbox, OutboxPlace } from './outbox.ts'
 import type { ObjectReader, PassThrough } from './pass-through.ts'
 import { HttpRefusal } from './problems.ts'
 import { selectRange } from './ranges.ts'
+import type { RateLimits } from './rate-limits.ts'
 import { cacheControlOf, cacheStatusOf, dispositionOf, fixedObjectHeaders } from './safe-headers.ts'
 import { type MediaType, sniff, sniffBytes } from './sniff.ts'
 
@@ -23,6 +24,7 @@ export interface Serving {
   readonly options: BridgeOptions
   readonly cards: Cards
   readonly passThrough: PassThrough
+  readonly rates: RateLimits
   readonly outbox: Outbox
 }
 
@@ -107,18 +109,19 @@ export async function serveObject(
 
 /**
  * The object of this name, if this node may serve it to this client.
- * @throws what `findObject` throws; NotFoundError outside of the bridge's scope
+ * @throws what `findObject` throws; NotFoundError outside of the bridge's scope; HttpRefusal 429 when too many ask
  */
 export async function findServed(
   serving: Serving,
   req: IncomingMessage,
   nameText: string
 ): Promise<FoundObject> {
-  const { components, options, passThrough } = serving
+  const { components, options, passThrough, rates } = serving
   const object = await findObject(req, nameText, components, (key) => passThrough.cache.forget(key))
   if (!object.wanted && options.bridgeScope === 'pool') {
     throw new NotFoundError('No pool this node is in wants this object, and it serves no others.')
   }
+  rates.object(req, object.key)
   return object
 }
 
