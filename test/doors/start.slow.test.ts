@@ -23,8 +23,8 @@ before(async () => {
 
 after(() => rm(folder, { recursive: true, force: true }))
 
-/** TLS of libp2p refuses a certificate that begins later than now, and begins its own an hour ago. */
-const clockOffsetMs = 25 * 60_000
+/** Less than delegations and proof receipts live: these are the dates that are absolute. */
+const clockOffsetMs = 12 * 24 * 3_600_000
 const bounded = { timeout: 120_000 }
 const quiet = ['--set', 'network.listen=["/ip4/127.0.0.1/tcp/0"]', '--set', 'network.mdns=false']
 
@@ -147,7 +147,7 @@ test('a folder that holds something else is left alone', bounded, async () => {
   assert.deepEqual(await readdir(data), ['holiday.jpg'])
 })
 
-test('wall clocks that are almost an hour apart change nothing but dates', { timeout: 180_000 }, async () => {
+test('wall clocks that are weeks apart change nothing but dates', { timeout: 180_000 }, async () => {
   await using pool = await ProcessPool.start({
     names: ['past', 'present', 'future'],
     timeScale: 60,

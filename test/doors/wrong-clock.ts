@@ -3,4 +3,8 @@
 
 const offsetMs = Number(process.env['CLOCK_OFFSET_MS'] ?? 0)
 const now = Date.now
+
+globalThis.Date = new Proxy(Date, {
+  construct: (date, when: unknown[]) => Reflect.construct(date, when.length === 0 ? [Date.now()] : when)
+})
 Date.now = () => now() + offsetMs

@@ -23,13 +23,13 @@ import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import { KeptConnections } from './kept-connections.ts'
 import { defaults } from './options.ts'
+import { timelessTls } from './timeless-tls.ts'
 
 const dhtProtocol = '/commonhold/kad/1.0.0'
 
@@ -107,7 +107,7 @@ export class Network implements AsyncDisposable {
       peerStore: { maxAddressAge: defaults.addressAgeMsMax, maxPeerAge: defaults.addressAgeMsMax },
       transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
       // TLS first: it moves a third more bytes per second than Noise, whose cipher here is JavaScript.
-      connectionEncrypters: [tls(), noise()],
+      connectionEncrypters: [timelessTls(), noise()],
       streamMuxers: [yamux()],
       // A pool on one machine or in one house dials private addresses; the default refuses none but
       // sorts them last, and the DHT's default mappers would drop them from every record.
