@@ -53,6 +53,10 @@ export interface NodeOptions {
   readonly haveRootsMax: number
   /** How long a request may lack credit before the server gives up its memory, in milliseconds. The reader resumes at the exact byte when it wants more; lower costs slow readers requests, higher lets idle ones hold memory. @default 30000 */
   readonly exchangeStallMs: number
+  /** How long an asker keeps a stream on which it asks nothing, in milliseconds; a server waits twice as long. Opening another costs 5-9 ms: lower pays it more often, higher keeps memory for peers of yesterday. @default 300000 */
+  readonly exchangeIdleMs: number
+  /** Streams of one peer served at once, over all its connections; one more ends the oldest. An asker needs one, and another while a broken line has not been noticed. @default 4 */
+  readonly exchangeStreamsPerPeerMax: number
   /** How long a source may send nothing of what is waited for before it is replaced, in milliseconds, dialling included. Lower abandons busy home lines, higher is how long a viewer looks at nothing. @default 2000 */
   readonly sourceBudgetMs: number
 
@@ -157,6 +161,8 @@ export const defaults: Readonly<NodeOptions> = Object.freeze({
   exchangeQueuedBytesMax: 1024 * 1024,
   haveRootsMax: 1024,
   exchangeStallMs: 30_000,
+  exchangeIdleMs: 5 * 60_000,
+  exchangeStreamsPerPeerMax: 4,
   sourceBudgetMs: 2_000,
 
   hedgeMsMin: 100,

@@ -16,6 +16,7 @@ import type { ByteRange } from '../object-dag.ts'
 import { defaults } from '../options.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { ExchangeLink, type FetchedBlock } from './link.ts'
+import { whileQuiet } from './quiet.ts'
 
 export interface ExchangeClientComponents {
   /** @throws UnreachableError */
@@ -49,10 +50,22 @@ export class ExchangeClient implements Exchange, AsyncDisposable {
   readonly #openings = new Map<NodeId, Promise<ExchangeLink>>()
   /** Those of them that are open: spares each request a promise and a timer. */
   readonly #open = new Map<NodeId, ExchangeLink>()
-  #stopped = false
+  readonly #stopped = new AbortController()
 
   constructor(components: ExchangeClientComponents) {
     this.#components = components
+  }
+
+  /** From now on, streams on which nothing is asked are closed after a while. */
+  start(): void {
+    whileQuiet(this.#components.clock, this.#stopped.signal, (nowMs) => {
+      for (const link of this.#open.values()) {
+        if (nowMs - (link.idleSinceMs ?? nowMs) < defaults.exchangeIdleMs) continue
+        link.close().catch(() => {
+          // A stream that is gone already is as closed as it was to be.
+        })
+      }
+    })
   }
 
   async *blocks(
@@ -80,7 +93,7 @@ export class ExchangeClient implements Exchange, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopped = true
+    this.#stopped.abort(new Error('stopping'))
     const links = [...this.#openings.values()]
     this.#openings.clear()
     this.#open.clear()
@@ -101,7 +114,7 @@ export class ExchangeClient implements Exchange, AsyncDisposable {
 
   async #linkTo(peer: NodeId, options?: AbortOptions): Promise<ExchangeLink> {
     options?.signal?.throwIfAborted()
-    if (this.#stopped) throw new UnreachableError('This node is stopping.')
+    if (this.#stopped.signal.aborted) throw new UnreachableError('This node is stopping.')
     const open = this.#open.get(peer)
     if (open !== undefined) return open
     // A frozen process takes the connection and then says nothing: the wait for it is part of its budget.

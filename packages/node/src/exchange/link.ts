@@ -60,10 +60,12 @@ export class ExchangeLink {
   readonly #ended = new AbortController()
   #nextId = 1
   #watching = false
+  #usedMs: number
 
   private constructor(peer: NodeId, clock: Clock, stream: Stream, onEnd: () => void) {
     this.#peer = peer
     this.#clock = clock
+    this.#usedMs = clock.monotonicMs()
     this.#frames = new FrameStream(stream, {
       bodyBytesMax: () => bodyBytesMax,
       queuedBytesMax: defaults.exchangeQueuedBytesMax,
@@ -87,6 +89,15 @@ export class ExchangeLink {
 
   abort(error: Error): void {
     this.#frames.abort(error)
+  }
+
+  /** Since when nothing was asked; absent while something is. */
+  get idleSinceMs(): number | undefined {
+    return this.#asked.size > 0 ? undefined : this.#usedMs
+  }
+
+  async close(options?: AbortOptions): Promise<void> {
+    await this.#frames.close(options)
   }
 
   async *get(root: CID, range: ByteRange, options: LinkGetOptions): AsyncGenerator<FetchedBlock> {
@@ -143,6 +154,7 @@ export class ExchangeLink {
 
   #newId(): number {
     if (!this.#frames.open) throw new UnreachableError(`${this.#peer} closed the exchange.`)
+    this.#usedMs = this.#clock.monotonicMs()
     const id = this.#nextId
     // After 2^32 requests on one stream the ids begin again; those still under way are skipped.
     do this.#nextId = this.#nextId === 0xffff_ffff ? 1 : this.#nextId + 1

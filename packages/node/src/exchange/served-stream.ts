@@ -57,9 +57,13 @@ export class ServedStream {
   #ready: ServedRequest[] = []
   #pumping = false
   #watching = false
+  /** Gets and haves under way. */
+  #asked = 0
+  #idleSinceMs: number
 
   constructor(stream: Stream, init: ServedStreamInit) {
     this.#init = init
+    this.#idleSinceMs = init.clock.monotonicMs()
     this.#frames = new FrameStream(stream, {
       bodyBytesMax: () => bodyBytesMax,
       queuedBytesMax: defaults.exchangeQueuedBytesMax + turnBytes,
@@ -70,6 +74,11 @@ export class ServedStream {
 
   abort(error: Error): void {
     this.#frames.abort(error)
+  }
+
+  /** Since when nothing was asked; absent while something is. */
+  get idleSinceMs(): number | undefined {
+    return this.#asked > 0 ? undefined : this.#idleSinceMs
   }
 
   #onFrame(frame: Frame): void {
@@ -101,7 +110,7 @@ export class ServedStream {
 
   #onGet(id: number, question: Question & { kind: 'get' }): void {
     if (this.#requests.has(id)) throw new MalformedRecordError('exchange message', `request ${id} twice`)
-    if (!this.#init.enter()) {
+    if (!this.#enter()) {
       this.#refuse(id, 'busy')
       return
     }
@@ -134,13 +143,13 @@ export class ServedStream {
   }
 
   #onHave(id: number, roots: readonly CID[]): void {
-    if (!this.#init.enter()) {
+    if (!this.#enter()) {
       this.#refuse(id, 'busy')
       return
     }
     this.#answerHave(id, roots)
       .catch(() => this.#refuse(id, 'failed'))
-      .finally(() => this.#init.leave())
+      .finally(() => this.#leave())
   }
 
   async #answerHave(id: number, roots: readonly CID[]): Promise<void> {
@@ -287,7 +296,19 @@ export class ServedStream {
 
   #forget(request: ServedRequest): void {
     this.#requests.delete(request.id)
+    this.#leave()
+  }
+
+  #enter(): boolean {
+    if (!this.#init.enter()) return false
+    this.#asked += 1
+    return true
+  }
+
+  #leave(): void {
     this.#init.leave()
+    this.#asked -= 1
+    this.#idleSinceMs = this.#init.clock.monotonicMs()
   }
 
   /** Runs only while a request lacks credit, so that an idle stream has no timer. */

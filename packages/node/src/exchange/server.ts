@@ -9,6 +9,7 @@ import { code as rawCode } from 'multiformats/codecs/raw'
 import type { BlockStore } from '../block-store.ts'
 import { defaults } from '../options.ts'
 import { ByteBudget } from './byte-budget.ts'
+import { whileQuiet } from './quiet.ts'
 import { ServedStream } from './served-stream.ts'
 import type { Refusal } from './wire.ts'
 
@@ -45,10 +46,23 @@ export class ExchangeServer implements AsyncDisposable {
   /** Strangers share a quarter of what members have, so that they cannot hold it all. */
   readonly #strangerBytes = new ByteBudget(defaults.exchangeSendBytesMax / 4)
   readonly #requests = new Map<NodeId, number>()
-  readonly #streams = new Set<ServedStream>()
+  /** Oldest first, with whose it is. */
+  readonly #streams = new Map<ServedStream, NodeId>()
+  readonly #stopped = new AbortController()
 
   constructor(components: ExchangeServerComponents) {
     this.#components = components
+  }
+
+  /** From now on, streams on which nothing is asked are closed after a while. */
+  start(): void {
+    whileQuiet(this.#components.clock, this.#stopped.signal, (nowMs) => {
+      // Later than the asker would: who is about to ask must not find the door just shut.
+      const idleMs = 2 * defaults.exchangeIdleMs
+      for (const stream of this.#streams.keys()) {
+        if (nowMs - (stream.idleSinceMs ?? nowMs) >= idleMs) stream.abort(new Error('nothing was asked'))
+      }
+    })
   }
 
   /** Serves one incoming stream of a peer whose identity the connection has proven. */
@@ -69,11 +83,17 @@ export class ExchangeServer implements AsyncDisposable {
         log.warn('serving an object failed', { peer, root: root.toString(), reason: String(error) })
       }
     })
-    this.#streams.add(served)
+    this.#streams.set(served, peer)
+    // The oldest goes, not the newest: after a broken line the old ones are those that nobody hears.
+    const own = [...this.#streams.keys()].filter((stream) => this.#streams.get(stream) === peer)
+    for (const stream of own.slice(0, -defaults.exchangeStreamsPerPeerMax)) {
+      stream.abort(new BusyError('A newer stream of the same peer has taken its place.'))
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const stream of this.#streams) stream.abort(new BusyError('This node is stopping.'))
+    this.#stopped.abort(new Error('stopping'))
+    for (const stream of this.#streams.keys()) stream.abort(new BusyError('This node is stopping.'))
   }
 
   /** Blocks read and not yet sent, in bytes. */
