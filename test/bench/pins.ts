@@ -159,7 +159,10 @@ async function reached(node: NodeProcess, count: number): Promise<void> {
 }
 
 /** Wall time of the work, and the share of one processor that the process used meanwhile. */
-async function share(node: NodeProcess, work: () => Promise<unknown>): Promise<{ ms: number; share: number }> {
+async function share(
+  node: NodeProcess,
+  work: () => Promise<unknown>
+): Promise<{ ms: number; share: number }> {
   const before = await processorMs(node.pid)
   const ms = await msOf(work)
   return { ms, share: ((await processorMs(node.pid)) - before) / ms }

@@ -21,6 +21,7 @@ export function pinnedObjects({ objects, fetcher, providing, log }: PinnedObject
   return {
     storeEpoch: objects.storeEpoch,
     has: (root) => objects.has(root),
+    heldOf: (roots) => objects.heldOf(roots),
     roots: (options?: AbortOptions) => objects.roots(options),
     blocks: (root, options) => objects.blocks(root, options),
     fetch: (root, from, options) => fetcher.fetch(root, from, options),

@@ -55,6 +55,7 @@ function aloneInTheWorld(): Omit<PinningComponents, 'database' | 'logs'> {
     },
     objects: {
       storeEpoch,
+      heldOf: async () => [],
       has: async () => true,
       roots: async function* () {},
       blocks: async function* () {},

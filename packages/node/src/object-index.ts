@@ -51,6 +51,17 @@ export class ObjectIndex {
     return row === undefined ? undefined : stored(row)
   }
 
+  /** Those of these roots that are complete here, in no particular order. */
+  async findAll(roots: readonly CID[]): Promise<CID[]> {
+    const rows = await this.#database
+      .selectFrom('objects')
+      .select('root')
+      .where('root', 'in', roots.map(nameOf))
+      .where('state', '=', 'complete')
+      .execute()
+    return rows.map(({ root }) => CID.decode(root))
+  }
+
   async findByDigest(digest: Uint8Array): Promise<StoredObject | undefined> {
     const row = await this.#database
       .selectFrom('objects')

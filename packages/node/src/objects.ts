@@ -99,6 +99,11 @@ export class Objects {
     return (await this.#index.find(root)) !== undefined
   }
 
+  /** Those of these objects that are here and complete. */
+  heldOf(roots: readonly CID[]): Promise<readonly CID[]> {
+    return this.#index.findAll(roots)
+  }
+
   get(root: CID): Promise<StoredObject | undefined> {
     return this.#index.find(root)
   }

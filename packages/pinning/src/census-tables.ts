@@ -3,11 +3,18 @@
 // store fill them again. Ages are `OwnTime`, except expiry dates, which are wall time.
 
 import type { Kysely } from 'kysely'
+import type { StandingTables } from './standing-tables.ts'
 
-export interface CensusTables {
+export interface CensusTables extends StandingTables {
   own_time: { id: number; own_ms: number; wall_ms: number }
   /** Keepers as they spoke to us. */
-  keeper: { node: string; store_epoch: Uint8Array | null; first_seen_ms: number }
+  keeper: {
+    node: string
+    store_epoch: Uint8Array | null
+    first_seen_ms: number
+    /** Whether we reached it when its objects were last looked at; null before. */
+    reached: number | null
+  }
   /** What a keeper says it holds, by receipt, report or answer, and what we found out about it. */
   copy: {
     root: Uint8Array
@@ -40,14 +47,6 @@ export interface CensusTables {
   release_intent: { root: Uint8Array; began_ms: number }
   /** Objects here that nobody wants, since when. */
   unwanted: { root: Uint8Array; since_ms: number }
-  /** The last plan for each object, for summaries. */
-  standing: {
-    root: Uint8Array
-    health: 'healthy' | 'degraded' | 'at risk' | 'unreachable' | 'lost'
-    copies_live: number
-    /** Reason codes, separated by a space. */
-    reasons: string
-  }
 }
 
 export const censusTables: { readonly name: string; up(db: Kysely<never>): Promise<void> } = {

@@ -71,26 +71,38 @@ export class Census {
 
   /** Every copy known of this object, our own included when it is here. */
   async copiesOf(root: CID): Promise<Copy[]> {
+    return (await this.copiesOfAll([root]))[0] ?? []
+  }
+
+  /** The same of many, in their order: one look into each table, whatever their number. */
+  async copiesOfAll(roots: readonly CID[]): Promise<Copy[][]> {
     const { components, roster } = this.#parts
-    const key = rootKey(root)
-    const rows = await components.database.selectFrom('copy').selectAll().where('root', '=', key).execute()
+    const { database, objects, keys } = components
+    const names = roots.map(rootKey)
+    const rows = await database.selectFrom('copy').selectAll().where('root', 'in', names).execute()
     const words =
       rows.length === 0
         ? []
-        : await components.database.selectFrom('proof_word').selectAll().where('root', '=', key).execute()
-    const copies: Copy[] = []
-    const self = roster.member(components.keys.nodeId)
-    if (self !== undefined && (await components.objects.has(root))) {
-      const { node, operator, counted } = self
-      copies.push({ node, operator, counted, awayMs: 0, state: { kind: 'own' } })
-    }
+        : await database.selectFrom('proof_word').selectAll().where('root', 'in', names).execute()
+    const rowsOf = Map.groupBy(rows, (row) => nameOf(row.root))
+    const wordsOf = Map.groupBy(words, (row) => nameOf(row.root))
+    const here = new Set((await objects.heldOf(roots)).map((root) => nameOf(rootKey(root))))
+    const self = roster.member(keys.nodeId)
     const view = this.#view()
-    for (const row of rows) {
-      if (row.keeper === components.keys.nodeId) continue
-      const copy = copyOf(row, words, view)
-      if (copy !== undefined) copies.push(copy)
-    }
-    return copies
+    return names.map((key) => {
+      const name = nameOf(key)
+      const copies: Copy[] = []
+      if (self !== undefined && here.has(name)) {
+        const { node, operator, counted } = self
+        copies.push({ node, operator, counted, awayMs: 0, state: { kind: 'own' } })
+      }
+      for (const row of rowsOf.get(name) ?? []) {
+        if (row.keeper === keys.nodeId) continue
+        const copy = copyOf(row, wordsOf.get(name) ?? [], view)
+        if (copy !== undefined) copies.push(copy)
+      }
+      return copies
+    })
   }
 
   #view(): CopyView {
@@ -123,7 +135,7 @@ export class Census {
     await components.database.transaction().execute(async (trx) => {
       await trx
         .insertInto('keeper')
-        .values({ node, store_epoch: storeEpoch, first_seen_ms: firstSeenMs })
+        .values({ node, store_epoch: storeEpoch, first_seen_ms: firstSeenMs, reached: null })
         .onConflict((c) => c.column('node').doUpdateSet({ store_epoch: storeEpoch }))
         .execute()
       if (before === undefined) return
@@ -387,6 +399,11 @@ export class Census {
   #tell(roots: readonly CID[] | undefined): void {
     for (const listener of this.#listeners) listener(roots)
   }
+}
+
+/** A key as the key of a map. */
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }
 
 function suspectKey(keeper: NodeId, group: number): string {

@@ -67,6 +67,8 @@ export interface ObjectStore {
   readonly storeEpoch: Uint8Array
   /** Whether every block of the object is on disk, as far as the index knows. */
   has(root: CID): Promise<boolean>
+  /** Those of these that `has` says of. */
+  heldOf(roots: readonly CID[]): Promise<readonly CID[]>
   /** All complete objects here, in byte order of the digest of their root. */
   roots(options?: AbortOptions): AsyncIterable<HeldObject>
   /**

@@ -3,6 +3,7 @@
 
 import type { Kysely } from 'kysely'
 import { type CensusTables, censusTables } from './census-tables.ts'
+import { standingTables } from './standing-tables.ts'
 
 /** Tables of journals and wishes, filled by `journals.ts` and `indexed-wanted.ts`. */
 export interface WishTables {
@@ -161,4 +162,4 @@ const wishTables: Migration = {
 }
 
 /** In order; each runs once per index database. */
-export const pinningMigrations: readonly Migration[] = [wishTables, censusTables]
+export const pinningMigrations: readonly Migration[] = [wishTables, censusTables, standingTables]

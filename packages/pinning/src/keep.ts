@@ -1,6 +1,6 @@
 // The loop: observe -> plan -> act, for ever. Level-triggered: a round over all wanted objects never
-// ends, so a lost event costs time and nothing else; events only bring an object's turn forward.
-// Work per object is bounded, and no event touches all objects at once.
+// ends, so a lost event costs time and nothing else; events only bring an object's turn forward (turns.ts).
+// Objects are looked at in pages, each with a few look-ups and one write, whatever its number of objects.
 
 import { type NodeId, toHex } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
@@ -16,8 +16,10 @@ import type { Releases } from './release.ts'
 import { ReleaseQueue } from './release-queue.ts'
 import type { Repairs } from './repair.ts'
 import type { Reports } from './report.ts'
-import { rootKey, rootOfKey } from './root-key.ts'
+import { rootKey } from './root-key.ts'
 import { Staging } from './staging.ts'
+import type { Looked, Standings } from './standings.ts'
+import { Turns } from './turns.ts'
 
 export interface Stations {
   readonly observer: Observer
@@ -27,6 +29,7 @@ export interface Stations {
   readonly repairs: Repairs
   readonly prover: Prover
   readonly releases: Releases
+  readonly standings: Standings
 }
 
 /** Ticks follow faster while there is a backlog: this part of `tickMs`. */
@@ -39,21 +42,14 @@ export class Keeping {
   readonly #parts: KeepingParts
   readonly #stations: Stations
   readonly #stop = new AbortController()
-  /** Objects whose turn comes early. */
-  readonly #awake = new Map<string, CID>()
-  /** Monotonic time at which age alone may change an object's plan. */
-  readonly #reviews = new Map<string, { root: CID; atMs: number }>()
-  /** Keepers that came or went: their objects are looked at in order. */
-  readonly #keepers = new Map<NodeId, Uint8Array>()
-  readonly #challenges = new Map<NodeId, CID[]>()
+  readonly #turns: Turns
+  readonly #standings: Standings
+  /** By keeper, then by key. */
+  readonly #challenges = new Map<NodeId, Map<string, CID>>()
   readonly #releases: ReleaseQueue
   readonly #staging: Staging
   readonly #active = new Set<Promise<unknown>>()
-  #roundAt: { after: CID | undefined } | undefined = { after: undefined }
-  #roundDueMs = 0
   #savedMs = 0
-  /** Asked for while one was under way: it follows, instead of starting over and never ending. */
-  #roundAgain = false
   #loop: Promise<void> | undefined
   #wakeUp: () => void = () => {}
   readonly #listeners = new Set<(root: CID, plan: Plan) => void>()
@@ -61,20 +57,24 @@ export class Keeping {
   constructor(parts: KeepingParts, stations: Stations) {
     this.#parts = parts
     this.#stations = stations
+    this.#standings = stations.standings
+    this.#turns = new Turns(parts, stations.standings)
+    this.#turns.onTurn = () => this.#wakeUp()
     this.#staging = new Staging(parts)
     this.#releases = new ReleaseQueue(parts, {
       release: (root, askHolds, options) => stations.releases.release(root, askHolds, options),
       onEnd: (root) => this.wake(root)
     })
     const { census, presence, repairs } = stations
-    parts.wanted.onChange((roots) => this.#wakeAll(roots))
-    parts.roster.onChange(() => this.#wakeAll(undefined))
-    census.onChange((roots) => this.#wakeAll(roots))
+    parts.wanted.onChange((roots) => this.#turns.wakeAll(roots))
+    parts.roster.onChange(() => this.#turns.wakeAll(undefined))
+    census.onChange((roots) => this.#turns.wakeAll(roots))
     repairs.onEnd = (root) => this.wake(root)
-    presence.listen({ onReach: (node) => this.#wakeKeeper(node) })
+    presence.listen({ onReach: (node, reachable) => this.#turns.wakeKeeper(node, reachable) })
   }
 
   async start(): Promise<void> {
+    await this.#turns.open()
     this.#loop = this.#run()
   }
 
@@ -93,28 +93,7 @@ export class Keeping {
   }
 
   wake(root: CID): void {
-    if (this.#awake.size >= this.#parts.options.wakesMax) {
-      // Too many to remember: the round finds them.
-      this.#wantRound()
-    } else this.#awake.set(toHex(rootKey(root)), root)
-    this.#wakeUp()
-  }
-
-  #wakeAll(roots: readonly CID[] | undefined): void {
-    if (roots === undefined) this.#wantRound()
-    else for (const root of roots) this.wake(root)
-  }
-
-  #wakeKeeper(node: NodeId): void {
-    this.#keepers.set(node, new Uint8Array())
-    // A member that holds nothing may still be who should: the round asks that.
-    this.#wantRound()
-  }
-
-  #wantRound(): void {
-    if (this.#roundAt === undefined) this.#roundAt = { after: undefined }
-    else this.#roundAgain = true
-    this.#wakeUp()
+    this.#turns.wake(root)
   }
 
   async #run(): Promise<void> {
@@ -136,7 +115,7 @@ export class Keeping {
     // A short breath even for events, so that a burst of them is one tick.
     const breathMs = this.#parts.options.tickMs * backlogShare
     if (!(await slept(this.#parts.components.clock, Math.min(breathMs, ms), this.#stop.signal))) return
-    if (this.#awake.size > 0 || this.#keepers.size > 0) return
+    if (this.#turns.isPressing) return
     if (wakeable) this.#wakeUp = () => woken.abort(new Error('woken'))
     await slept(
       this.#parts.components.clock,
@@ -150,10 +129,9 @@ export class Keeping {
   async #tick(): Promise<boolean> {
     const { options } = this.#parts
     let left = options.objectsPerTick
-    left -= await this.#lookAt(this.#takeAwake(left))
+    left -= await this.#lookAt(await this.#turns.take(left))
     left -= await this.#lookAt(await this.#staging.takeUploads(left))
-    left -= await this.#lookAt(await this.#takeOfKeepers(left))
-    left -= await this.#lookAt(await this.#takeOfRound(left))
+    left -= await this.#lookAt(await this.#turns.takeOfRound(left))
     await this.#challengeSuspects()
     this.#sendChallenges()
     this.#stations.repairs.forgetPast()
@@ -162,116 +140,81 @@ export class Keeping {
       this.#savedMs = nowMs
       await this.#parts.time.save()
     }
-    return left <= 0 || this.#keepers.size > 0 || this.#roundAt !== undefined
-  }
-
-  #takeAwake(limit: number): CID[] {
-    const nowMs = this.#parts.components.clock.monotonicMs()
-    for (const [name, { root, atMs }] of this.#reviews) {
-      if (atMs > nowMs) continue
-      this.#reviews.delete(name)
-      this.#awake.set(name, root)
-    }
-    const taken = [...this.#awake].slice(0, limit)
-    for (const [name] of taken) this.#awake.delete(name)
-    return taken.map(([, root]) => root)
-  }
-
-  async #takeOfKeepers(limit: number): Promise<CID[]> {
-    const next = this.#keepers.entries().next().value
-    if (next === undefined || limit <= 0) return []
-    const [node, after] = next
-    const rows = await this.#parts.components.database
-      .selectFrom('copy')
-      .select('root')
-      .where('keeper', '=', node)
-      .where('root', '>', after)
-      .orderBy('root')
-      .limit(limit)
-      .execute()
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < limit) this.#keepers.delete(node)
-    else this.#keepers.set(node, last.root)
-    return rows.map((row) => rootOfKey(row.root))
-  }
-
-  async #takeOfRound(limit: number): Promise<CID[]> {
-    const { components, options, wanted } = this.#parts
-    const nowMs = components.clock.monotonicMs()
-    if (this.#roundAt === undefined && nowMs >= this.#roundDueMs) this.#roundAt = { after: undefined }
-    if (this.#roundAt === undefined || limit <= 0) return []
-    const page = await wanted.list(this.#roundAt.after, limit)
-    const last = page.at(-1)
-    if (last === undefined || page.length < limit) {
-      this.#roundAt = this.#roundAgain ? { after: undefined } : undefined
-      this.#roundAgain = false
-      this.#roundDueMs = nowMs + options.roundIntervalMs
-    } else this.#roundAt = { after: last.root }
-    return page.map((object) => object.root)
-  }
-
-  async #lookAt(roots: readonly CID[]): Promise<number> {
-    for (const root of roots) {
-      if (this.#stop.signal.aborted) break
-      await this.look(root)
-    }
-    return roots.length
+    return left <= 0 || this.#turns.isPressing || this.#turns.isRoundUnderWay
   }
 
   /** Observe, plan, act: one object, once. Absent when nobody wants it. */
   async look(root: CID): Promise<Plan | undefined> {
-    const { wanted, options, components } = this.#parts
-    const { observer, repairs } = this.#stations
-    const name = toHex(rootKey(root))
-    const wish = await wanted.get(root)
-    if (wish === undefined) {
-      repairs.unwant(root)
-      this.#reviews.delete(name)
-      await components.database.deleteFrom('standing').where('root', '=', rootKey(root)).execute()
-      return undefined
-    }
-    const situation = await observer.situation(wish)
-    const plan = planObject(situation, options)
-    await this.#write(root, plan)
-    if (situation.self.copy !== 'none') await this.#tend(wish, situation.self.allowed)
-    this.#act(root, plan)
-    if (plan.reviewAfterMs !== undefined && plan.reviewAfterMs < options.roundIntervalMs) {
-      if (this.#reviews.size < options.wakesMax) {
-        this.#reviews.set(name, { root, atMs: components.clock.monotonicMs() + plan.reviewAfterMs })
-      }
-    }
-    for (const listener of this.#listeners) listener(root, plan)
-    return plan
+    return (await this.#lookAtAll([root])).get(nameOf(root))
   }
 
-  #act(root: CID, plan: Plan): void {
+  async #lookAt(roots: readonly CID[]): Promise<number> {
+    if (roots.length > 0 && !this.#stop.signal.aborted) await this.#lookAtAll(roots)
+    return roots.length
+  }
+
+  /** A page of objects: observed together, planned each, written together, then acted upon. */
+  async #lookAtAll(roots: readonly CID[]): Promise<ReadonlyMap<string, Plan>> {
+    const { wanted, options, time } = this.#parts
+    const { observer, repairs } = this.#stations
+    const wishes = await wanted.some(roots)
+    const names = new Set(wishes.map((wish) => nameOf(wish.root)))
+    const unwanted = roots.filter((root) => !names.has(nameOf(root)))
+    const situations = await observer.situations(wishes)
+    const nowMs = time.nowMs()
+    const plans = situations.map((situation) => planObject(situation, options))
+    for (const [i, wish] of wishes.entries()) {
+      const self = situations[i]?.self
+      if (self !== undefined && self.copy !== 'none') await this.#tend(wish, self.allowed)
+    }
+    const looked = plans.flatMap((plan, i): Looked[] => {
+      const root = wishes[i]?.root
+      if (root === undefined) return []
+      const againMs = this.#act(root, plan) ? plan.reviewAfterMs : options.proofRetryMs
+      return [{ root, plan, ...(againMs === undefined ? {} : { reviewMs: nowMs + againMs }) }]
+    })
+    for (const root of unwanted) repairs.unwant(root)
+    await this.#standings.write(looked, unwanted)
+    for (const { root, plan } of looked) for (const listener of this.#listeners) listener(root, plan)
+    return new Map(looked.map(({ root, plan }) => [nameOf(root), plan]))
+  }
+
+  /** @returns whether everything found its place; what did not is planned again before long. */
+  #act(root: CID, plan: Plan): boolean {
     const { repairs } = this.#stations
+    let placed = true
     const fetch = plan.actions.find((action) => action.kind === 'fetch')
     if (fetch === undefined) repairs.unwant(root)
     // Moving to a newcomer makes one copy more than the target.
-    else repairs.want(root, fetch, Math.max(plan.copiesTarget, plan.copiesLive + 1))
+    else placed &&= repairs.want(root, fetch, Math.max(plan.copiesTarget, plan.copiesLive + 1))
     for (const action of plan.actions) {
-      if (action.kind === 'prove') this.#queueChallenge(action.keeper, root)
+      if (action.kind === 'prove') placed = this.#queueChallenge(action.keeper, root) && placed
     }
     const release = plan.actions.find((action) => action.kind === 'release')
     if (release === undefined) this.#releases.unwant(root)
     else this.#releases.want(root, release)
+    return placed
   }
 
-  #queueChallenge(keeper: NodeId, root: CID): void {
-    const roots = this.#challenges.get(keeper) ?? []
-    if (roots.some((other) => other.equals(root)) || this.#stations.prover.isPending(keeper, root)) return
-    roots.push(root)
+  #queueChallenge(keeper: NodeId, root: CID): boolean {
+    const roots = this.#challenges.get(keeper) ?? new Map<string, CID>()
+    const name = nameOf(root)
+    if (roots.has(name) || this.#stations.prover.isPending(keeper, root)) return true
+    if (roots.size >= this.#parts.options.challengesMax) return false
+    roots.set(name, root)
     this.#challenges.set(keeper, roots)
+    return true
   }
 
   #sendChallenges(): void {
     for (const [keeper, roots] of this.#challenges) {
       if (this.#active.size >= this.#parts.options.talkConcurrency) return
-      const some = roots.splice(0, this.#parts.options.proofObjectsMax)
-      if (roots.length === 0) this.#challenges.delete(keeper)
+      const some = [...roots].slice(0, this.#parts.options.proofObjectsMax)
+      for (const [name] of some) roots.delete(name)
+      if (roots.size === 0) this.#challenges.delete(keeper)
       this.#background('a challenge', async () => {
-        await this.#stations.prover.challenge(keeper, some, { signal: this.#stop.signal })
+        const objects = some.map(([, root]) => root)
+        await this.#stations.prover.challenge(keeper, objects, { signal: this.#stop.signal })
       })
     }
   }
@@ -306,20 +249,6 @@ export class Keeping {
     }
   }
 
-  async #write(root: CID, plan: Plan): Promise<void> {
-    const row = {
-      root: rootKey(root),
-      health: plan.health,
-      copies_live: plan.copiesLive,
-      reasons: plan.reasons.join(' ')
-    }
-    await this.#parts.components.database
-      .insertInto('standing')
-      .values(row)
-      .onConflict((c) => c.column('root').doUpdateSet(row))
-      .execute()
-  }
-
   #background(what: string, work: () => Promise<void>): void {
     const running = work().catch((err: unknown) => {
       if (!this.#stop.signal.aborted) this.#parts.components.log.warn(`${what} failed`, { err })
@@ -327,4 +256,8 @@ export class Keeping {
     const tracked = running.finally(() => this.#active.delete(tracked))
     this.#active.add(tracked)
   }
+}
+
+function nameOf(root: CID): string {
+  return toHex(rootKey(root))
 }

@@ -35,6 +35,8 @@ export interface KeepingOptions {
   readonly massLossHoldMs: number
   /** Pulls at once. More saturates a home line, fewer lengthens a repair. @default 4 */
   readonly repairConcurrency: number
+  /** Pulls waiting at once; more urgent ones take the place of others, which are planned again later. @default 4096 */
+  readonly repairQueueMax: number
   /** Bytes per second of repairs, averaged; urgent ones are not limited. @default 33554432 (32 MiB/s) */
   readonly repairBytesPerSecondMax: number
   /** First wait after a failed pull, in ms; doubles up to `repairRetryMsMax`. @default 5000 */
@@ -56,6 +58,8 @@ export interface KeepingOptions {
   readonly proofRetryMs: number
   /** Objects in one challenge. More saves messages, fewer bounds the time to an answer. @default 64 */
   readonly proofObjectsMax: number
+  /** Objects waiting to be challenged at one keeper; further ones are planned again after `proofRetryMs`. @default 4096 */
+  readonly challengesMax: number
   /** Time for an answer before its reading, in ms; late is silence, not failure. @default 10000 */
   readonly proofAnswerMs: number
   /** Slowest reading we wait for, in bytes per second of what was challenged. @default 8388608 (8 MiB/s) */
@@ -125,8 +129,13 @@ export interface KeepingOptions {
   readonly tickMs: number
   /** Objects looked at per tick, at most. @default 256 */
   readonly objectsPerTick: number
-  /** Time between full rounds over all wanted objects, in ms. @default 600000 (10 min) */
+  /** Time between full rounds over all wanted objects, in ms; a round takes as long as its pace makes it. @default 600000 (10 min) */
   readonly roundIntervalMs: number
+  /**
+   * Objects per second of the round, averaged: it only finds what events and reviews missed. 500 looks at a
+   * million objects in 33 minutes for some percent of a processor; more costs more, for ever. @default 500
+   */
+  readonly roundObjectsPerSecondMax: number
   /** Objects remembered for an early look; beyond it the round finds them. @default 65536 */
   readonly wakesMax: number
   /** Changes are collected for so long before a report is announced, in ms. @default 1000 */
@@ -154,6 +163,7 @@ export const keepingDefaults: KeepingOptions = Object.freeze({
   massLossWindowMs: 5 * minuteMs,
   massLossHoldMs: hourMs,
   repairConcurrency: 4,
+  repairQueueMax: 4096,
   repairBytesPerSecondMax: 32 * mebibyte,
   repairRetryMs: 5000,
   repairRetryMsMax: 10 * minuteMs,
@@ -164,6 +174,7 @@ export const keepingDefaults: KeepingOptions = Object.freeze({
   proofPatienceMs: 10 * minuteMs,
   proofRetryMs: 5 * minuteMs,
   proofObjectsMax: 64,
+  challengesMax: 4096,
   proofAnswerMs: 10_000,
   proofBytesPerSecondMin: 8 * mebibyte,
   answerBytesPerSecondMax: 64 * mebibyte,
@@ -197,6 +208,7 @@ export const keepingDefaults: KeepingOptions = Object.freeze({
   tickMs: 5000,
   objectsPerTick: 256,
   roundIntervalMs: 10 * minuteMs,
+  roundObjectsPerSecondMax: 500,
   wakesMax: 65_536,
   reportDelayMs: 1000,
   reportListMax: 16_384,

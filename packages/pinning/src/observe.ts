@@ -1,7 +1,7 @@
-// The situation of one object, gathered for the plan: wish, ranking, copies, ourselves, the pool.
+// The situation of objects, gathered for the plan: wish, ranking, copies, ourselves, the pool.
 // Reads only; what it reads is all the plan will know.
 
-import type { NodeId, OperatorId } from '@commonhold/core'
+import { type NodeId, type OperatorId, toHex } from '@commonhold/core'
 import type { Census } from './census.ts'
 import type { Holds } from './holds.ts'
 import type { Wish } from './journal/wish.ts'
@@ -10,9 +10,11 @@ import { type Candidate, isMassLoss, type PoolView, type SelfView, type Situatio
 import type { Presence } from './presence.ts'
 import { Ranking } from './ranking.ts'
 import type { Reports } from './report.ts'
-import { groupOf } from './root-key.ts'
+import { groupOf, rootKey } from './root-key.ts'
 import { stageUse } from './staging.ts'
 import type { Copy } from './tally.ts'
+
+type Asked = Pick<Wish, 'root' | 'copiesMin' | 'digest'>
 
 export class Observer {
   readonly #parts: KeepingParts
@@ -39,15 +41,41 @@ export class Observer {
     })
   }
 
-  async situation(wish: Pick<Wish, 'root' | 'copiesMin' | 'digest'>): Promise<Situation> {
-    const copies = await this.#census.copiesOf(wish.root)
-    return {
-      copiesMin: wish.copiesMin,
-      ranking: await this.#candidates(wish, copies),
-      copies,
-      self: await this.#self(wish, copies),
-      pool: this.pool()
+  async situation(wish: Asked): Promise<Situation> {
+    const [situation] = await this.situations([wish])
+    if (situation === undefined) throw new Error('one wish, no situation')
+    return situation
+  }
+
+  /** Of many objects at one moment: what concerns the pool or a group is looked up once for all of them. */
+  async situations(wishes: readonly Asked[]): Promise<Situation[]> {
+    if (wishes.length === 0) return []
+    const roots = wishes.map((wish) => wish.root)
+    const copies = await this.#census.copiesOfAll(roots)
+    const noted = await this.#reports.notedOf(roots)
+    const self = await this.#self()
+    const pool = this.pool()
+    const rankings = new Map<number, readonly Candidate[]>()
+    const situations: Situation[] = []
+    for (const [i, wish] of wishes.entries()) {
+      const group = groupOf(wish.root, this.#parts.roster.k)
+      const ranking = rankings.get(group) ?? this.#candidates(group, self.full)
+      rankings.set(group, ranking)
+      const known = copies[i] ?? []
+      const here = known.some((copy) => copy.state.kind === 'own')
+      situations.push({
+        copiesMin: wish.copiesMin,
+        ranking: withRefusals(ranking, known),
+        copies: known,
+        self: {
+          ...self,
+          copy: here ? (noted.get(toHex(rootKey(wish.root)))?.origin ?? 'repair') : 'none',
+          allowed: await this.#allows(wish)
+        },
+        pool
+      })
     }
+    return situations
   }
 
   /** Full is said at `fullShare` and withdrawn only at `roomShare`, so that it does not flap. */
@@ -81,15 +109,10 @@ export class Observer {
     }
   }
 
-  async #candidates(wish: Pick<Wish, 'root'>, copies: readonly Copy[]): Promise<Candidate[]> {
+  #candidates(group: number, selfFull: boolean): readonly Candidate[] {
     const { roster, components } = this.#parts
     this.#ranking ??= new Ranking(roster.poolId, roster.members())
-    const { counted } = this.#ranking.of(groupOf(wish.root, roster.k))
-    const unwilling = new Set<NodeId>(
-      copies.filter((copy) => copy.state.kind === 'declined').map((copy) => copy.node)
-    )
-    const selfFull = await this.isFull()
-    return counted.map((member) => ({
+    return this.#ranking.of(group).counted.map((member) => ({
       node: member.node,
       operator: member.operator,
       class: member.class,
@@ -99,22 +122,19 @@ export class Observer {
         (member.node === components.keys.nodeId
           ? selfFull
           : this.#presence.standing(member.node)?.full === true),
-      declines: unwilling.has(member.node),
+      declines: false,
       memberForMs: this.#census.memberForMs(member.node)
     }))
   }
 
-  async #self(wish: Pick<Wish, 'root' | 'digest'>, copies: readonly Copy[]): Promise<SelfView> {
+  /** What is so of this node whatever the object. */
+  async #self(): Promise<Omit<SelfView, 'copy' | 'allowed'>> {
     const { components, roster } = this.#parts
     const space = await components.objects.space()
     const { usedBytes, capacityBytes } = space
-    const subject = wish.digest === undefined ? { root: wish.root } : { root: wish.root, digest: wish.digest }
-    const noted = await this.#reports.noted(wish.root)
     return {
       node: components.keys.nodeId,
       operator: roster.operatorOf(components.keys.nodeId) ?? '',
-      copy: copies.some((copy) => copy.state.kind === 'own') ? (noted?.origin ?? 'repair') : 'none',
-      allowed: (await components.policy.decide(subject)).verdict !== 'deny',
       // Who offers nothing lacks no room.
       full: capacityBytes > 0 && (await this.isFull()),
       diskUse: capacityBytes === 0 ? 1 : usedBytes / capacityBytes,
@@ -122,4 +142,17 @@ export class Observer {
       mayRelease: this.#holds.mayRelease()
     }
   }
+
+  async #allows({ root, digest }: Asked): Promise<boolean> {
+    const subject = digest === undefined ? { root } : { root, digest }
+    return (await this.#parts.components.policy.decide(subject)).verdict !== 'deny'
+  }
+}
+
+function withRefusals(ranking: readonly Candidate[], copies: readonly Copy[]): readonly Candidate[] {
+  const unwilling = new Set<NodeId>(
+    copies.filter((copy) => copy.state.kind === 'declined').map((copy) => copy.node)
+  )
+  if (unwilling.size === 0) return ranking
+  return ranking.map((member) => (unwilling.has(member.node) ? { ...member, declines: true } : member))
 }

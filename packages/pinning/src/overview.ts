@@ -2,19 +2,19 @@
 // know and counts it; decides nothing, changes nothing. Station: census and plan -> OVERVIEW -> people.
 
 import { type NodeId, toHex } from '@commonhold/core'
-import { sql } from 'kysely'
 import type { CID } from 'multiformats/cid'
 import type { Answers } from './answer.ts'
 import type { Commons } from './commons.ts'
 import type { WantedObject } from './journal/wish.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Observer } from './observe.ts'
-import { type Plan, placementFor, planObject, type Reason, type Situation } from './plan.ts'
+import { type Plan, placementFor, planObject, type Situation } from './plan.ts'
 import type { Presence } from './presence.ts'
 import type { Prover } from './prove.ts'
 import type { Releases } from './release.ts'
 import type { Repairs } from './repair.ts'
 import { rootKey, rootOfKey } from './root-key.ts'
+import { reasonsOf, type Standings } from './standings.ts'
 import type {
   Explanation,
   Holder,
@@ -26,14 +26,6 @@ import type {
 import { poolHealth } from './summary.ts'
 import type { Copy, Health } from './tally.ts'
 
-const severity: Readonly<Record<Health, number>> = {
-  healthy: 0,
-  degraded: 1,
-  'at risk': 2,
-  unreachable: 3,
-  lost: 4
-}
-
 export interface Overseen {
   readonly observer: Observer
   readonly presence: Presence
@@ -41,6 +33,7 @@ export interface Overseen {
   readonly answers: Answers
   readonly repairs: Repairs
   readonly releases: Releases
+  readonly standings: Standings
 }
 
 export class Overview {
@@ -132,69 +125,35 @@ export class Overview {
       root: rootOfKey(row.root),
       health: row.health,
       copiesLive: row.copies_live,
-      reasons: row.reasons.split(' ').filter((code) => code !== '') as Reason[]
+      reasons: reasonsOf(row.reasons)
     }))
   }
 
   async summary(): Promise<PoolSummary> {
-    const { database, objects } = this.#parts.components
+    const { objects } = this.#parts.components
     const { wanted, roster } = this.#parts
-    const { repairs, prover, answers, releases } = this.#stations
+    const { repairs, prover, answers, releases, standings } = this.#stations
     const copiesMin = roster.charter().policy.copiesMin
-    const rows = await database
-      .selectFrom('standing')
-      .innerJoin('wanted', 'wanted.root', 'standing.root')
-      .select((eb) => [
-        'standing.health',
-        'standing.copies_live',
-        'standing.reasons',
-        eb.fn.countAll<number>().as('n')
-      ])
-      .groupBy(['standing.health', 'standing.copies_live', 'standing.reasons'])
-      .execute()
-    const byHealth: Record<Health, number> = {
-      healthy: 0,
-      degraded: 0,
-      'at risk': 0,
-      unreachable: 0,
-      lost: 0
-    }
-    const copies: Record<number, number> = {}
-    const byReason = new Map<Reason, number>()
-    let seen = 0
-    for (const row of rows) {
-      const n = Number(row.n)
-      seen += n
-      byHealth[row.health] += n
-      copies[row.copies_live] = (copies[row.copies_live] ?? 0) + n
-      for (const reason of row.reasons.split(' ').filter((code) => code !== '') as Reason[]) {
-        byReason.set(reason, (byReason.get(reason) ?? 0) + n)
-      }
-    }
-    const total = await wanted.count()
-    const { bytes } = await database
-      .selectFrom('wanted')
-      .select((eb) => eb.fn.sum<number>('size').as('bytes'))
-      .executeTakeFirstOrThrow()
+    const { objects: seen, byHealth, copies, byReason, proofsOverdue } = await standings.counts()
+    const total = await wanted.total()
     const space = await objects.space()
     const members = this.members()
-    const overdue = await this.#proofsOverdue()
     const health = poolHealth({
       copiesMin,
       operators: roster.operators().filter((operator) => operator.counted).length,
       byHealth,
       byReason,
       members,
-      proofsOverdue: overdue
+      proofsOverdue
     })
     return {
       poolId: toHex(roster.poolId),
       name: roster.genesis.name,
       health,
-      objects: { total, byHealth, unseen: Math.max(0, total - seen) },
+      objects: { total: total.objects, byHealth, unseen: Math.max(0, total.objects - seen) },
       copies,
       bytes: {
-        wanted: Number(bytes ?? 0),
+        wanted: total.bytes,
         used: space.usedBytes,
         free: space.freeBytes,
         capacity: space.capacityBytes
@@ -205,57 +164,12 @@ export class Overview {
         oldestMs: repairs.oldestMs,
         ...repairs.counts
       },
-      groups: await this.#groups(),
-      proofs: { ...prover.counts, answered: answers.given, overdue },
+      groups: await standings.groups(),
+      proofs: { ...prover.counts, answered: answers.given, overdue: proofsOverdue },
       releases: { ...releases.counts },
       members,
       cut: Object.fromEntries(await wanted.cut())
     }
-  }
-
-  /** Only what is not healthy is counted, which is little in a pool that works. */
-  async #groups(): Promise<Record<Health, number>> {
-    const { components, roster } = this.#parts
-    const { k } = roster.genesis
-    const rows = await components.database
-      .selectFrom('standing')
-      .select(['health', sql<Uint8Array>`substr(root, 1, 2)`.as('prefix')])
-      .where('health', '!=', 'healthy')
-      .groupBy(['health', 'prefix'])
-      .execute()
-    const worst = new Map<number, Health>()
-    for (const { health, prefix } of rows) {
-      const group = ((prefix[0] ?? 0) * 256 + (prefix[1] ?? 0)) >> (16 - k)
-      const known = worst.get(group)
-      if (known === undefined || severity[health] > severity[known]) worst.set(group, health)
-    }
-    const groups = { healthy: 2 ** k - worst.size, degraded: 0, 'at risk': 0, unreachable: 0, lost: 0 }
-    for (const health of worst.values()) groups[health]++
-    return groups
-  }
-
-  async #proofsOverdue(): Promise<number> {
-    const { proofSettleMs, proofPatienceMs } = this.#parts.options
-    const beforeMs = this.#parts.time.nowMs() - proofSettleMs - proofPatienceMs
-    const row = await this.#parts.components.database
-      .selectFrom('copy')
-      .select((eb) => eb.fn.countAll<number>().as('n'))
-      .where('claimed_ms', '<', beforeMs)
-      .where('proven_ms', 'is', null)
-      .where('declined_ms', 'is', null)
-      .where((eb) =>
-        eb.not(
-          eb.exists(
-            eb
-              .selectFrom('proof_word')
-              .select('proof_word.root')
-              .whereRef('proof_word.root', '=', 'copy.root')
-              .whereRef('proof_word.keeper', '=', 'copy.keeper')
-          )
-        )
-      )
-      .executeTakeFirstOrThrow()
-    return Number(row.n)
   }
 
   members(): readonly MemberStatus[] {

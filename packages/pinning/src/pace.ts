@@ -1,5 +1,5 @@
-// A rate limit over bytes: work of any size may begin while the account is in credit and is paid for
-// afterwards, so that a large object is never refused for its size alone.
+// A rate limit over bytes (or whatever else is counted): work of any size may begin while the account is in
+// credit and is paid for afterwards, so that a large object is never refused for its size alone.
 
 import type { Clock } from '@commonhold/core'
 

@@ -110,6 +110,8 @@ export interface Plan {
   readonly copiesLive: number
   readonly copiesClaimed: number
   readonly copiesTarget: number
+  /** Claimed copies at keepers we reach that were not proven in time. */
+  readonly proofsOverdue: number
   readonly reasons: readonly Reason[]
   readonly actions: readonly Action[]
   /** When, if nothing happens before, this plan can turn out differently by age alone. */
@@ -137,6 +139,7 @@ export function planObject(situation: Situation, options: KeepingOptions): Plan 
     copiesLive: counts.live.size,
     copiesClaimed: counts.claimed.size,
     copiesTarget: bounds.copiesTarget,
+    proofsOverdue: view.copies.filter((copy) => isOverdue(copy, options)).length,
     reviewAfterMs: nextReviewMs(view)
   }
 
@@ -360,6 +363,13 @@ function isDue(copy: Copy, options: KeepingOptions): boolean {
   if (copy.doubted === true) return true
   if (copy.ownProofAgeMs !== undefined) return copy.ownProofAgeMs >= options.proofEveryMs
   return copy.state.kind !== 'claimed' || copy.state.forMs >= options.proofSettleMs
+}
+
+/** Nobody's answer came in the time in which a claim is waited for. */
+function isOverdue(copy: Copy, options: KeepingOptions): boolean {
+  const { state } = copy
+  if (state.kind !== 'claimed' || copy.awayMs > 0) return false
+  return state.forMs >= options.proofSettleMs + options.proofPatienceMs
 }
 
 /**

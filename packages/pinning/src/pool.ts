@@ -30,6 +30,7 @@ import { Reports } from './report.ts'
 import { RootLocks } from './root-locks.ts'
 import type { FoundOptions, PoolPolicy } from './roster/genesis.ts'
 import type { Member, Operator } from './roster/member.ts'
+import { Standings } from './standings.ts'
 import type {
   Explanation,
   MemberStatus,
@@ -118,7 +119,17 @@ export class Pool implements AsyncDisposable {
       }
     )
     const releases = new Releases(parts, holds, prover, reports)
-    const keeping = new Keeping(parts, { observer, census, presence, reports, repairs, prover, releases })
+    const standings = new Standings(parts)
+    const keeping = new Keeping(parts, {
+      observer,
+      census,
+      presence,
+      reports,
+      repairs,
+      prover,
+      releases,
+      standings
+    })
     this.#presence = presence
     this.#census = census
     this.#reports = reports
@@ -135,7 +146,15 @@ export class Pool implements AsyncDisposable {
     })
     this.#wishes = new Wishes(parts, commons, { observer, offers, reports, keeping })
     this.#onDemand = new OnDemand(parts, { observer, census, prover, keeping })
-    this.#overview = new Overview(parts, commons, { observer, presence, prover, answers, repairs, releases })
+    this.#overview = new Overview(parts, commons, {
+      observer,
+      presence,
+      prover,
+      answers,
+      repairs,
+      releases,
+      standings
+    })
     answers.onDamage = (root) => void this.noteDamage([root])
     prover.onDamage = (root) => void this.noteDamage([root])
   }

@@ -47,7 +47,7 @@ export const greetRequest: RequestType<Standing, Standing> = {
 }
 
 export interface PresenceListener {
-  /** It can be reached again, or no longer. */
+  /** It can be reached again, or no longer; also told when it was found so at first. */
   onReach?(node: NodeId, reachable: boolean): void
   /** It spoke: what it says now and what it said before. */
   onStanding?(node: NodeId, now: Standing, before: Standing | undefined): void
@@ -212,10 +212,9 @@ export class Presence {
       peer.again = true
       return
     }
-    const was = this.isReachable(node)
     // Away since it last spoke, not since we noticed: the delays promised run from there.
     peer.awaySinceMs = Math.min(peer.seenMs ?? time.awakeSinceMs(), time.nowMs())
-    if (was) this.#tell((listener) => listener.onReach?.(node, false))
+    this.#tell((listener) => listener.onReach?.(node, false))
   }
 
   async #loop(): Promise<void> {

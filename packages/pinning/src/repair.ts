@@ -116,14 +116,18 @@ export class Repairs {
     await Promise.allSettled(this.#active)
   }
 
-  /** The plan wants this pull. A job already there keeps its place: waiting begins when it was first wanted. */
-  want(root: CID, fetch: Fetch, copies: number): void {
+  /**
+   * The plan wants this pull. A job already there keeps its place: waiting begins when it was first wanted.
+   * @returns `false` when so many more urgent ones wait that this one is not remembered
+   */
+  want(root: CID, fetch: Fetch, copies: number): boolean {
     const name = toHex(rootKey(root))
     const { components, options } = this.#parts
     const jitterMs = components.random.unit() * options.repairStaggerMs * 0.5
     const dueMs = components.clock.monotonicMs() + fetch.afterMs + (fetch.afterMs > 0 ? jitterMs : 0)
     const job = this.#jobs.get(name)
     if (job === undefined) {
+      if (this.#jobs.size >= options.repairQueueMax && !this.#makeRoom(fetch.urgency)) return false
       this.#jobs.set(name, {
         root,
         from: fetch.from,
@@ -142,6 +146,17 @@ export class Repairs {
       if (job.failures === 0) job.dueMs = Math.min(job.dueMs, dueMs)
     }
     this.#wake()
+    return true
+  }
+
+  /** Forgets one that is less urgent; its turn comes again. */
+  #makeRoom(urgency: number): boolean {
+    for (const [name, job] of this.#jobs) {
+      if (job.running || job.urgency <= urgency) continue
+      this.#jobs.delete(name)
+      return true
+    }
+    return false
   }
 
   /** The plan no longer wants it. A pull under way ends by itself: a copy too many, never one too few. */

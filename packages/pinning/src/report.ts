@@ -139,6 +139,12 @@ export function setHashOf(keys: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(hash.digest())
 }
 
+/** How our copy came here, and whether the DHT knows of it. */
+export interface Noted {
+  readonly origin: 'upload' | 'repair'
+  readonly provided: boolean
+}
+
 /** How far we have read one keeper. */
 interface Reading {
   run: Uint8Array
@@ -196,14 +202,20 @@ export class Reports {
   }
 
   /** How our copy came here and whether the DHT knows; absent when we never noted one. */
-  async noted(root: CID): Promise<{ origin: 'upload' | 'repair'; provided: boolean } | undefined> {
-    const { database } = this.#parts.components
-    const row = await database
+  async noted(root: CID): Promise<Noted | undefined> {
+    return (await this.notedOf([root])).get(toHex(rootKey(root)))
+  }
+
+  /** The same of many, by key in hex. */
+  async notedOf(roots: readonly CID[]): Promise<ReadonlyMap<string, Noted>> {
+    const rows = await this.#parts.components.database
       .selectFrom('held')
-      .select(['origin', 'provided'])
-      .where('root', '=', rootKey(root))
-      .executeTakeFirst()
-    return row === undefined ? undefined : { origin: row.origin, provided: row.provided === 1 }
+      .select(['root', 'origin', 'provided'])
+      .where('root', 'in', roots.map(rootKey))
+      .execute()
+    return new Map(
+      rows.map(({ root, origin, provided }) => [toHex(root), { origin, provided: provided === 1 }])
+    )
   }
 
   async noteProvided(root: CID, provided: boolean): Promise<void> {

@@ -7,8 +7,6 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
-  fromHex,
-  operatorIdOf,
   rawCidOf,
   type SigningKey,
   signingKeyFromSeed,
@@ -20,6 +18,7 @@ import {
 } from '@commonhold/core'
 import {
   FileRecordLogs,
+  type IndexDatabase,
   migrateIndex,
   type NodeTables,
   nodeFileSystem,
@@ -34,8 +33,8 @@ import type { CID } from 'multiformats/cid'
 import { Membership } from '../../../packages/cli/src/membership.ts'
 import { sealBatch, signOpening } from '../../../packages/pinning/src/journal/journal-records.ts'
 import { OwnTime } from '../../../packages/pinning/src/own-time.ts'
-import { consentTo, signRosterEntry } from '../../../packages/pinning/src/roster/roster-entries.ts'
 import { groupOf, rootKey } from '../../../packages/pinning/src/root-key.ts'
+import { consentTo, signRosterEntry } from '../../../packages/pinning/src/roster/roster-entries.ts'
 
 export interface Plenty {
   readonly pins: number
@@ -52,12 +51,17 @@ export const copiesMin = 3
 const batchPins = 4096
 const rowsPerInsert = 1000
 const gib = 2 ** 30
-const dayMs = 86_400_000
+const hourMs = 3_600_000
+const dayMs = 24 * hourMs
 
 export function keeperKeys(i: number): Keeper {
   const seed = (role: string): Uint8Array =>
     new Uint8Array(createHash('sha256').update(`bench ${role} ${i}`).digest())
-  return { node: signingKeyFromSeed(seed('node')), operator: signingKeyFromSeed(seed('operator')), seed: seed('node') }
+  return {
+    node: signingKeyFromSeed(seed('node')),
+    operator: signingKeyFromSeed(seed('operator')),
+    seed: seed('node')
+  }
 }
 
 /** The i-th object: its bytes are short, so that a disk of them fits anywhere. */
@@ -84,13 +88,24 @@ export async function makeDataFolder(path: string, { pins, keepers }: Plenty): P
     random: systemRandom,
     log
   }
-  const init = { pinning: components, operatorId: identity.operatorId, storeEpoch, fileSystem: nodeFileSystem, log }
+  const init = {
+    pinning: components,
+    operatorId: identity.operatorId,
+    storeEpoch,
+    fileSystem: nodeFileSystem,
+    log
+  }
   {
     await using membership = new Membership(init, folder.logsPath, {})
     await membership.open({ name: 'plenty', class: 'server', capacityBytes: 100 * gib })
   }
   const place = join(folder.logsPath, (await readFile(join(folder.logsPath, 'current-pool'), 'utf8')).trim())
-  await using index = await openIndexDatabase({ path: join(place, 'index.db'), storeEpoch, fileSystem: nodeFileSystem, log })
+  await using index = await openIndexDatabase({
+    path: join(place, 'index.db'),
+    storeEpoch,
+    fileSystem: nodeFileSystem,
+    log
+  })
   const database = index.tables<PinningTables>()
   await using commons = await Commons.open({
     ...components,
@@ -123,16 +138,21 @@ export async function makeDataFolder(path: string, { pins, keepers }: Plenty): P
   await roster.add(entries.map((entry) => entry.bytes))
 
   await writeJournals(commons, keys.slice(0, 4), pins)
-  await using nodeIndex = await openIndexDatabase({ path: folder.indexPath, storeEpoch, fileSystem: nodeFileSystem, log })
+  await using nodeIndex = await openIndexDatabase({
+    path: folder.indexPath,
+    storeEpoch,
+    fileSystem: nodeFileSystem,
+    log
+  })
   await migrateIndex(nodeIndex.tables<NodeTables>(), 'node', nodeMigrations)
-  const time = await OwnTime.open(systemClock, database)
+  const time = await OwnTime.open(systemClock, database, hourMs)
   await time.save()
   // It has been running for long: proofs are up to 15 days old.
-  await database.updateTable('own_time').set({ own_ms: 20 * dayMs }).execute()
-  await writeCopies(
-    { commons, database, objects: nodeIndex.tables<NodeTables>(), blocksPath: folder.blocksPath },
-    pins
-  )
+  await database
+    .updateTable('own_time')
+    .set({ own_ms: 20 * dayMs })
+    .execute()
+  await writeCopies({ commons, database, index: nodeIndex, blocksPath: folder.blocksPath }, pins)
   return { poolId: toHex(roster.poolId) }
 }
 
@@ -151,7 +171,12 @@ async function writeJournals(commons: Commons, authors: readonly Keeper[], pins:
     if (place === undefined || end === undefined) throw new Error('no author')
     const changes = Array.from({ length: Math.min(batchPins, pins - from) }, (_, i) => ({
       kind: 'pin' as const,
-      wish: { root: rootOfObject(from + i), size: bytesOf(from + i).length, copiesMin, visibility: 'public' as const }
+      wish: {
+        root: rootOfObject(from + i),
+        size: bytesOf(from + i).length,
+        copiesMin,
+        visibility: 'public' as const
+      }
     }))
     const at = { journal: place.opening.hash, seq: end.seq + 1, prev: end.prev }
     const batch = sealBatch(at, changes, roster.k, place.node)
@@ -163,13 +188,14 @@ async function writeJournals(commons: Commons, authors: readonly Keeper[], pins:
 
 interface Places {
   readonly commons: Commons
-  readonly database: import('kysely').Kysely<PinningTables>
-  readonly objects: import('kysely').Kysely<NodeTables>
+  readonly database: PinningComponents['database']
+  readonly index: IndexDatabase
   readonly blocksPath: string
 }
 
 /** Every object where placement wants it: proven at others, or on this node's disk. One in a hundred is only claimed. */
-async function writeCopies({ commons, database, objects, blocksPath }: Places, pins: number): Promise<void> {
+async function writeCopies({ commons, database, index, blocksPath }: Places, pins: number): Promise<void> {
+  const objects = index.tables<NodeTables>()
   const { roster, nodeId } = commons
   const ranking = new Ranking(roster.poolId, roster.members())
   const placed = new Map<number, readonly string[]>()
@@ -195,7 +221,10 @@ async function writeCopies({ commons, database, objects, blocksPath }: Places, p
       }
     }
     for (let at = 0; at < copies.length; at += rowsPerInsert) {
-      await database.insertInto('copy').values(copies.slice(at, at + rowsPerInsert)).execute()
+      await database
+        .insertInto('copy')
+        .values(copies.slice(at, at + rowsPerInsert))
+        .execute()
     }
     if (own.length === 0) continue
     await objects.transaction().execute(async (trx) => {
@@ -206,7 +235,10 @@ async function writeCopies({ commons, database, objects, blocksPath }: Places, p
         writeFileSync(join(blocksPath, dir, file), bytesOf(i))
         const { digest } = root.multihash
         const row = { id: ++held, root: root.bytes, rootDigest: digest, digest, size: bytesOf(i).length }
-        await trx.insertInto('objects').values({ ...row, origin: 'repair', state: 'complete' }).execute()
+        await trx
+          .insertInto('objects')
+          .values({ ...row, origin: 'repair', state: 'complete' })
+          .execute()
         await trx.insertInto('object_blocks').values({ object: held, block: digest }).execute()
       }
     })
@@ -215,7 +247,8 @@ async function writeCopies({ commons, database, objects, blocksPath }: Places, p
 
 function copyRow(root: Uint8Array, keeper: string, group: number, i: number): PinningTables['copy'] {
   const claimedMs = 4 * dayMs
-  const provenMs = i % 100 === 0 ? null : 5 * dayMs + Math.round(((i * 7919) % 1_000_000) * 1.2e-6 * 10 * dayMs)
+  const provenMs =
+    i % 100 === 0 ? null : 5 * dayMs + Math.round(((i * 7919) % 1_000_000) * 1.2e-6 * 10 * dayMs)
   return {
     root,
     keeper,
@@ -242,9 +275,3 @@ const nobody: PinningComponents['network'] = {
   async addAddresses() {},
   addresses: () => []
 }
-
-export function poolOf(hex: string): Uint8Array {
-  return fromHex(hex)
-}
-
-export { operatorIdOf }

@@ -2,15 +2,7 @@
 // all it is placed for, without a disk or a pin set behind them. What they say is computed from the roots.
 
 import { createHash } from 'node:crypto'
-import {
-  type NodeId,
-  nodeIdOf,
-  operatorIdOf,
-  silentLog,
-  systemClock,
-  systemRandom,
-  toHex
-} from '@commonhold/core'
+import { type NodeId, nodeIdOf, operatorIdOf, silentLog, systemClock, systemRandom } from '@commonhold/core'
 import { Libp2pPoolNetwork, Network } from '@commonhold/node'
 import { Dialogue, type Member, Ranking } from '@commonhold/pinning'
 import { receiptsRequest } from '../../../packages/pinning/src/challenge.ts'
@@ -79,7 +71,7 @@ export class LightKeeper implements AsyncDisposable {
         .counted.slice(0, copiesMin)
         .some((member) => member.node === nodeId)
     )
-    answer(dialogue, seed, groups, init.setHashes)
+    respond(dialogue, seed, groups, init.setHashes)
     await network.start()
     await pool.start()
     await network.dial(address)
@@ -101,7 +93,7 @@ function membersOf({ keepers, subject }: PoolOfPins): Member[] {
   return [...others, subject].sort((a, b) => (a.node < b.node ? -1 : 1))
 }
 
-function answer(
+function respond(
   dialogue: Dialogue,
   seed: Uint8Array,
   groups: readonly number[],
@@ -122,7 +114,7 @@ function answer(
   dialogue.on(greetRequest, async () => standing)
   dialogue.on(receiptsRequest, async () => ({ receipts: [], upTo: 0, more: false }))
   dialogue.on(rosterRequest, async () => ({ hashes: null }))
-  dialogue.on(reportRequest, async ({ after }) => {
+  dialogue.on(reportRequest, async (_from, { after }) => {
     const told = groups.slice(after, after + groupsPerPage).map(
       (group): GroupReport => ({
         group,
@@ -135,8 +127,4 @@ function answer(
     const seq = Math.min(after + groupsPerPage, groups.length)
     return { storeEpoch, run, seq, more: seq < groups.length, cut: [], groups: told }
   })
-}
-
-export function idOf(node: NodeId): string {
-  return toHex(Buffer.from(node))
 }

@@ -86,12 +86,23 @@ export class IndexedWanted implements Wanted {
     return rows.map(objectOf)
   }
 
-  async count(): Promise<number> {
-    const row = await this.#db
+  async some(roots: readonly CID[]): Promise<readonly WantedObject[]> {
+    if (roots.length === 0) return []
+    const rows = await this.#db
       .selectFrom('wanted')
-      .select((e) => e.fn.countAll<number>().as('n'))
-      .executeTakeFirstOrThrow()
-    return Number(row.n)
+      .selectAll()
+      .where('root', 'in', roots.map(rootKey))
+      .execute()
+    return rows.map(objectOf)
+  }
+
+  async count(): Promise<number> {
+    return (await this.total()).objects
+  }
+
+  async total(): Promise<{ objects: number; bytes: number }> {
+    const { objects, bytes } = await this.#db.selectFrom('wanted_count').selectAll().executeTakeFirstOrThrow()
+    return { objects, bytes }
   }
 
   async cut(): Promise<Cut> {
@@ -263,8 +274,11 @@ export class IndexedWanted implements Wanted {
         .orderBy('operator')
         .execute()
       const united = [...Map.groupBy(rows, (row) => toHex(row.root)).values()].map((own) => this.#united(own))
-      await trx.deleteFrom('wanted').where('root', 'in', some).execute()
-      for (const few of chunks(united, chunkRows / 8)) await trx.insertInto('wanted').values(few).execute()
+      const kept = new Set(united.map((row) => toHex(row.root)))
+      const gone = some.filter((root) => !kept.has(toHex(root)))
+      if (gone.length > 0) await trx.deleteFrom('wanted').where('root', 'in', gone).execute()
+      // Never deleted and inserted again: how an object stands goes with its row.
+      for (const few of chunks(united, chunkRows / 8)) await upsertWanted(trx, few)
     }
   }
 
@@ -286,6 +300,22 @@ export class IndexedWanted implements Wanted {
     const known = this.#roster.operator(operator)
     return known?.counted === true ? known.pinBytesMax : undefined
   }
+}
+
+async function upsertWanted(trx: Transaction<PinningTables>, rows: WantedRow[]): Promise<void> {
+  await trx
+    .insertInto('wanted')
+    .values(rows)
+    .onConflict((c) =>
+      c.column('root').doUpdateSet((eb) => ({
+        size: eb.ref('excluded.size'),
+        copies_min: eb.ref('excluded.copies_min'),
+        public: eb.ref('excluded.public'),
+        digest: eb.ref('excluded.digest'),
+        authors: eb.ref('excluded.authors')
+      }))
+    )
+    .execute()
 }
 
 /** Per journal and root the entry with the highest seq; at the same seq (a fork) a pin beats an unpin. */

@@ -20,7 +20,11 @@ export interface Wanted {
   inGroup(group: number, options?: AbortOptions): AsyncIterable<WantedObject>
   /** Page of all objects in order of roots, after the given one. */
   list(after?: CID, limit?: number): Promise<readonly WantedObject[]>
+  /** Those of these that are wanted, in no particular order. */
+  some(roots: readonly CID[]): Promise<readonly WantedObject[]>
   count(): Promise<number>
+  /** All objects and the bytes of their files, kept as they change. */
+  total(): Promise<{ objects: number; bytes: number }>
   cut(): Promise<Cut>
   /** Whether everything before `cut` was taken in here. */
   reached(cut: Cut): Promise<boolean>

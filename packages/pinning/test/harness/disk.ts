@@ -127,6 +127,11 @@ export class DiskStore implements ObjectStore {
     return this.#disk.objects.has(nameOf(root))
   }
 
+  async heldOf(roots: readonly CID[]): Promise<readonly CID[]> {
+    await this.#running()
+    return roots.filter((root) => this.#disk.objects.has(nameOf(root)))
+  }
+
   async *roots(): AsyncIterable<HeldObject> {
     await this.#running()
     const all = [...this.#disk.objects.values()].sort((a, b) => compareRoots(a.root, b.root))
