@@ -2,6 +2,7 @@
 // keepers that placement names (no lookup inside a pool), then whoever the DHT knows. Keeps nothing.
 
 import { type AbortOptions, type ContentName, type NodeId, OperatingError, rawCidOf } from '@commonhold/core'
+import { FileWalk } from '@commonhold/node'
 import type { Pool } from '@commonhold/pinning'
 import type { CID } from 'multiformats/cid'
 
@@ -16,14 +17,27 @@ export interface Chunk {
   readonly bytes: Uint8Array
 }
 
+export interface NamedBlock {
+  readonly cid: CID
+  readonly bytes: Uint8Array
+}
+
 export interface LibraryComponents {
   readonly membership: { readonly pool: Pool }
   readonly objects: {
     get(root: CID): Promise<{ readonly size: number } | undefined>
     byDigest(digest: Uint8Array): Promise<{ readonly root: CID } | undefined>
     read(root: CID, range: ByteRange, options?: AbortOptions): AsyncIterable<Chunk>
+    named(root: CID, range: ByteRange, options?: AbortOptions): AsyncIterable<NamedBlock>
+    ownersOf(cid: CID, limit: number): Promise<readonly { readonly root: CID }[]>
+    block(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined>
   }
   readonly retrieval: {
+    blocks(
+      root: CID,
+      range: ByteRange,
+      options: { hints: readonly NodeId[] } & AbortOptions
+    ): AsyncIterable<NamedBlock>
     read(
       root: CID,
       range: ByteRange,
@@ -94,11 +108,55 @@ export class NodeLibrary {
     yield* retrieval.read(root, { from: at, to: range.to }, { hints, ...options })
   }
 
+  /** The verified blocks that `range` needs, parents before children, each once per place it has in the file. */
+  async *blocks(root: CID, range: ByteRange, options?: AbortOptions): AsyncGenerator<NamedBlock> {
+    const { membership, objects, retrieval } = this.#components
+    // What is expected next: a source taken over in the middle sends again what leads there.
+    const walk = new FileWalk(root, range)
+    let at = range.from
+    const isNext = ({ cid, bytes }: NamedBlock): boolean => {
+      if (walk.next?.cid.equals(cid) !== true) return false
+      const piece = walk.accept(bytes)
+      if (piece !== undefined) at = piece.offset + piece.bytes.length
+      return true
+    }
+    if ((await objects.get(root)) !== undefined) {
+      try {
+        for await (const block of objects.named(root, range, options)) if (isNext(block)) yield block
+        return
+      } catch (err) {
+        if (!(err instanceof OperatingError) || !replaceable.has(err.name)) throw err
+      }
+    }
+    const hints = await membership.pool.holdersOf(root)
+    const rest = { from: Math.min(at, range.to), to: range.to }
+    for await (const block of retrieval.blocks(root, rest, { hints, ...options })) {
+      if (isNext(block)) yield block
+    }
+  }
+
+  /** One block of objects on this disk, and which these are; absent when there is none. */
+  async blockHere(
+    cid: CID,
+    options?: AbortOptions
+  ): Promise<{ owners: readonly ResolvedName[]; bytes: Uint8Array } | undefined> {
+    const { objects } = this.#components
+    const owners = await objects.ownersOf(cid, ownersAskedMax)
+    if (owners.length === 0) return undefined
+    const bytes = await objects.block(cid, options)
+    if (bytes === undefined) return undefined
+    const names = await Promise.all(owners.map(({ root }) => this.resolve({ kind: 'cid', cid: root })))
+    return { owners: names.filter((name) => name !== undefined), bytes }
+  }
+
   /** The raw CID of a small file's digest names the same file as the CID it was pinned by. */
   async #wantedUnderOtherSpelling(cid: CID) {
     return this.#components.membership.pool.wantedByDigest(cid.multihash.digest)
   }
 }
+
+/** A block of black is part of many films: enough of them to find one that may be shown. */
+const ownersAskedMax = 16
 
 const replaceable: ReadonlySet<string> = new Set(['CorruptBlockError', 'NotFoundError'])
 

@@ -35,6 +35,15 @@ async function* chunksOf(range: ByteRange, breaksAt = Number.POSITIVE_INFINITY):
   }
 }
 
+/** Blocks are tested on real files, in test/gateway. */
+const noBlocks = {
+  named: (): never => {
+    throw new Error('no blocks here')
+  },
+  ownersOf: async () => [],
+  block: async () => undefined
+}
+
 interface Given {
   readonly local?: boolean
   readonly breaksAt?: number
@@ -55,9 +64,11 @@ function libraryWith({ local = false, breaksAt, wanted = true }: Given) {
     objects: {
       get: async () => (local ? { size: bytes.length } : undefined),
       byDigest: async () => (local ? { root } : undefined),
-      read: (_, range) => chunksOf(range, breaksAt)
+      read: (_, range) => chunksOf(range, breaksAt),
+      ...noBlocks
     },
     retrieval: {
+      blocks: noBlocks.named,
       read: (_, range, { hints }) => {
         asked.push({ range, hints })
         return chunksOf(range)
@@ -129,9 +140,11 @@ function componentsThatThrow(err: Error): LibraryComponents {
     objects: {
       get: async () => ({ size: 10 }),
       byDigest: async () => undefined,
-      read: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(err) }) })
+      read: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(err) }) }),
+      ...noBlocks
     },
     retrieval: {
+      blocks: noBlocks.named,
       read: () => {
         throw new Error('nobody should be asked')
       },

@@ -34,6 +34,21 @@ export interface Library {
    * @throws NotFoundError, UnreachableError, also after the first chunk
    */
   read(root: CID, range: ByteRange, options?: AbortOptions): AsyncIterable<Chunk>
+  /**
+   * The verified blocks that `range` needs, parents before children, each once per place it has in the file.
+   * @throws NotFoundError, UnreachableError, also after the first block
+   */
+  blocks(root: CID, range: ByteRange, options?: AbortOptions): AsyncIterable<NamedBlock>
+  /** One block of objects on this node's disk, and which objects these are; absent when it is not here. */
+  blockHere(
+    cid: CID,
+    options?: AbortOptions
+  ): Promise<{ readonly owners: readonly ResolvedName[]; readonly bytes: Uint8Array } | undefined>
+}
+
+export interface NamedBlock {
+  readonly cid: CID
+  readonly bytes: Uint8Array
 }
 
 export interface ResolvedName {

@@ -11,6 +11,7 @@ export type {
   Holder,
   Intake,
   Library,
+  NamedBlock,
   NodeAbout,
   ObjectStat,
   Pins,

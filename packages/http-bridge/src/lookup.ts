@@ -55,6 +55,18 @@ export async function findObject(
   return { ...resolved, name, key: resolved.root.toString() }
 }
 
+/** Whether this client may see this object: allowed, and public or asked for with a token. */
+export async function mayBeSeen(
+  req: IncomingMessage,
+  name: ResolvedName,
+  components: BridgeComponents
+): Promise<boolean> {
+  const subject = name.digest === undefined ? { root: name.root } : { root: name.root, digest: name.digest }
+  if ((await components.policy.decide(subject)).verdict !== 'allow') return false
+  if (name.visibility === 'public') return true
+  return (await scopesOf(req, components.tokens))?.includes('read') === true
+}
+
 /** @throws DeniedError; a quarantined object is not shown either, until somebody has decided. */
 export async function refuseDenied(
   components: BridgeComponents,

@@ -153,6 +153,12 @@ export interface BridgeOptions {
    */
   readonly variantIdleMs: number
   /**
+   * Blocks of one CAR that are remembered so that none comes twice where `dups=n`; beyond it a repeated block may. One
+   * takes about 80 bytes, and 65,536 are a file of 64 GiB.
+   * @default 65536
+   */
+  readonly carBlocksMax: number
+  /**
    * Who may read `/metrics`: holders of a token with the scope `metrics`, everybody, or nobody (404). Loopback is
    * no proof of anything behind a reverse proxy, so there is no such choice.
    * @default 'token'
@@ -258,6 +264,7 @@ export const defaults: BridgeOptions = Object.freeze({
   variantQueueMax: 64,
   variantMsMax: 15_000,
   variantIdleMs: 30_000,
+  carBlocksMax: 65_536,
   metrics: 'token',
   accessLog: true,
   clientRequestsPerMinute: 1200,

@@ -59,6 +59,12 @@ export function dispositionOf(
   if (type.inline && !download) {
     return name === '' ? undefined : contentDisposition(name, { type: 'inline' })
   }
+  return attachment(asked, fallback)
+}
+
+/** @param asked as in `dispositionOf` */
+export function attachment(asked: string | undefined, fallback: string): string {
+  const name = asked === undefined ? '' : plainFileName(asked)
   return contentDisposition(name === '' ? fallback : name, { type: 'attachment' })
 }
 

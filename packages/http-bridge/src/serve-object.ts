@@ -3,20 +3,21 @@
 // after it, a failure cuts the connection, so that no half picture looks whole.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { NotFoundError, toHex, UnreachableError } from '@commonhold/core'
+import { NotFoundError, toHex } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import type { Card, Cards } from './cards.ts'
 import { ClientGone } from './client-gone.ts'
 import type { BridgeComponents, ByteRange } from './components.ts'
 import { ifMatchFails, ifNoneMatchHolds } from './conditions.ts'
-import { type FoundObject, findObject, refuseDenied } from './lookup.ts'
+import { type FoundObject, findObject } from './lookup.ts'
 import type { BridgeOptions } from './options.ts'
-import type { Outbox, OutboxPlace } from './outbox.ts'
+import type { Outbox } from './outbox.ts'
 import type { ObjectReader, PassThrough } from './pass-through.ts'
 import { HttpRefusal } from './problems.ts'
 import { selectRange } from './ranges.ts'
 import type { RateLimits } from './rate-limits.ts'
-import { cacheControlOf, cacheStatusOf, dispositionOf, fixedObjectHeaders } from './safe-headers.ts'
+import { cacheControlOf, dispositionOf, fixedObjectHeaders } from './safe-headers.ts'
+import { type NextOf, Place, sendBody } from './send-body.ts'
 import { type MediaType, sniff, sniffBytes } from './sniff.ts'
 
 export interface Serving {
@@ -33,6 +34,8 @@ export interface Wishes {
   readonly filename?: string
   /** Save instead of show. */
   readonly download: boolean
+  /** Whether another Accept would get another answer at this address. */
+  readonly varies?: boolean
 }
 
 export async function serveObject(
@@ -98,7 +101,7 @@ export async function serveObject(
   await sendBody(serving, res, object, {
     reader,
     ahead,
-    range,
+    bytes: range.to - range.from,
     status,
     headers,
     place: place.outbox,
@@ -148,58 +151,6 @@ export async function typeOf(
   return await sniff(await headOf(open, card.size, (reader) => reader.next(options)))
 }
 
-type NextOf = (reader: ObjectReader) => Promise<Uint8Array | undefined>
-
-interface Body {
-  readonly reader: ObjectReader
-  /** Bytes read already, in order. */
-  readonly ahead: Uint8Array[]
-  readonly range: ByteRange
-  readonly status: number
-  readonly headers: string[]
-  readonly place: OutboxPlace
-  readonly nextOf: NextOf
-  readonly gone: ClientGone
-}
-
-async function sendBody(
-  serving: Serving,
-  res: ServerResponse,
-  object: FoundObject,
-  { reader, ahead, range, status, headers, place, nextOf, gone }: Body
-): Promise<void> {
-  let left = range.to - range.from
-  while (left > 0) {
-    const room = place.take(Math.min(left, pieceBytesUsual))
-    if (room !== undefined) await room
-    if (gone.happened) return
-    const bytes = ahead.shift() ?? reader.atHand() ?? (await nextOf(reader))
-    if (bytes === undefined) throw new UnreachableError('The object ended before its size.')
-    left -= bytes.length
-    if (!res.headersSent) {
-      headers.push('Cache-Status', cacheStatusOf(reader.source))
-      res.writeHead(status, headers)
-    }
-    if (left === 0) {
-      // One `end` with the whole of a small object: what Node answers fastest.
-      res.end(bytes)
-      await gone.finished
-      return
-    }
-    if (!res.write(bytes)) await gone.drained()
-    if (gone.happened) return
-    place.taken()
-    // A takedown also stops what is under way. Once per chunk of about a MiB, this costs nothing.
-    await refuseDenied(serving.components, subjectOf(object), object.key)
-  }
-}
-
-const pieceBytesUsual = 1024 * 1024
-
-function subjectOf(object: FoundObject): { root: FoundObject['root']; digest?: Uint8Array } {
-  return object.digest === undefined ? { root: object.root } : { root: object.root, digest: object.digest }
-}
-
 function headersOf(
   object: FoundObject,
   etag: string,
@@ -218,6 +169,7 @@ function headersOf(
     'Cache-Control',
     cacheControlOf(object.visibility)
   ]
+  if (wishes.varies === true) headers.push('Vary', 'Accept')
   if (!type.inline || wishes.filename !== undefined || wishes.download) {
     const stem = object.name.kind === 'cid' ? object.key : toHex(object.name.digest)
     const fallback = `${stem}.${object.name.extension ?? type.extension}`
@@ -287,19 +239,6 @@ class LocalReader implements ObjectReader {
   [Symbol.dispose](): void {
     // The source cleans up; there is nobody left to be told how that went.
     this.#chunks.return?.().catch(() => {})
-  }
-}
-
-class Place implements Disposable {
-  readonly outbox: OutboxPlace
-
-  constructor(outbox: Outbox, res: ServerResponse) {
-    this.outbox = outbox.enter(() => res.destroy())
-    res.once('close', () => this.outbox.close())
-  }
-
-  [Symbol.dispose](): void {
-    this.outbox.close()
   }
 }
 

@@ -26,6 +26,7 @@ import type {
   Health,
   Intake,
   Library,
+  NamedBlock,
   NodeAbout,
   ObjectStat,
   Pins,
@@ -143,6 +144,19 @@ export class InMemoryPool implements Library, Intake, Pins, Tokens, ContentPolic
         this.cancellation.resolve()
       }
     }
+  }
+
+  /** Objects here are one block each, whatever their size. */
+  async *blocks(root: CID, range: ByteRange, options?: AbortOptions): AsyncIterable<NamedBlock> {
+    const object = this.#find(root)
+    await this.weather(root.toString(), range.from, options)
+    yield { cid: object.root, bytes: object.bytes }
+  }
+
+  async blockHere(cid: CID) {
+    const object = this.objects.get(cid.toString())
+    if (object?.local !== true) return undefined
+    return { owners: [object], bytes: object.bytes }
   }
 
   async put(source: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutResult> {

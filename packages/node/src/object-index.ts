@@ -84,6 +84,20 @@ export class ObjectIndex {
     return rows.map(stored)
   }
 
+  /** Complete objects this block is part of. */
+  async ownersOf(block: CID, limit: number): Promise<StoredObject[]> {
+    const rows = await this.#database
+      .selectFrom('objects')
+      .selectAll()
+      .where('state', '=', 'complete')
+      .where('id', 'in', (query) =>
+        query.selectFrom('object_blocks').select('object').where('block', '=', block.multihash.digest)
+      )
+      .limit(limit)
+      .execute()
+    return rows.map(stored)
+  }
+
   /** In byte order of the digest of the root, page by page, so that no statement stays open meanwhile. */
   async *all(state: 'complete' | 'damaged'): AsyncGenerator<StoredObject> {
     let after: { readonly rootDigest: Uint8Array; readonly root: Uint8Array } | undefined

@@ -129,6 +129,20 @@ export class Objects {
     for await (const { block } of this.#walk(root, wholeFile, options)) yield block
   }
 
+  /** The blocks that `range` needs, with their names, in the order of the walk. @throws as `blocks` */
+  async *named(
+    root: CID,
+    range: ByteRange,
+    options?: AbortOptions
+  ): AsyncGenerator<{ readonly cid: CID; readonly bytes: Uint8Array }> {
+    for await (const { cid, block } of this.#walk(root, range, options)) yield { cid, bytes: block }
+  }
+
+  /** Complete objects this block is part of, at most `limit` of them. */
+  ownersOf(cid: CID, limit: number): Promise<StoredObject[]> {
+    return this.#index.ownersOf(cid, limit)
+  }
+
   /**
    * Verified file bytes of the range, clamped to the file, leaf by leaf as the caller asks.
    * @throws NotFoundError, CorruptBlockError; the object is then marked damaged.
@@ -255,6 +269,7 @@ export class Objects {
     range: ByteRange,
     options?: AbortOptions
   ): AsyncGenerator<{
+    readonly cid: CID
     readonly block: Uint8Array
     readonly piece: { offset: number; bytes: Uint8Array } | undefined
   }> {
@@ -269,7 +284,7 @@ export class Objects {
       const walk = new FileWalk(root, range)
       for (let step = walk.next; step !== undefined; step = walk.next) {
         const block = await this.#mustHave(step.cid, options)
-        yield { block, piece: walk.accept(block) }
+        yield { cid: step.cid, block, piece: walk.accept(block) }
       }
     } finally {
       this.#letGo(root)

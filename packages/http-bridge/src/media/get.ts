@@ -17,7 +17,7 @@ export function getMedia(serving: Serving, scaled: ScaledMedia): Handler {
 }
 
 /** Absent where there is none, which is the common case. */
-function queryOf(req: Request): URLSearchParams | undefined {
+export function queryOf(req: Request): URLSearchParams | undefined {
   const at = req.url.indexOf('?')
   return at === -1 ? undefined : new URLSearchParams(req.url.slice(at))
 }
