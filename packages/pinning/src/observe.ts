@@ -8,9 +8,10 @@ import type { Wish } from './journal/wish.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import { type Candidate, isMassLoss, type PoolView, type SelfView, type Situation } from './plan.ts'
 import type { Presence } from './presence.ts'
-import { Ranking } from './ranking.ts'
+import { RankedGroups } from './ranked-groups.ts'
 import type { Reports } from './report.ts'
 import { groupOf, rootKey } from './root-key.ts'
+import type { Member } from './roster/member.ts'
 import { stageUse } from './staging.ts'
 import type { Copy } from './tally.ts'
 
@@ -22,7 +23,8 @@ export class Observer {
   readonly #presence: Presence
   readonly #reports: Reports
   readonly #holds: Holds
-  #ranking: Ranking | undefined
+  readonly #groups: RankedGroups
+  #ranked: readonly Member[] | undefined
   #passing: ReadonlySet<NodeId> | undefined
   #full = false
 
@@ -31,12 +33,12 @@ export class Observer {
     stations: { census: Census; presence: Presence; reports: Reports; holds: Holds }
   ) {
     this.#parts = parts
+    this.#groups = new RankedGroups(parts.roster.poolId, parts.roster.k)
     this.#census = stations.census
     this.#presence = stations.presence
     this.#reports = stations.reports
     this.#holds = stations.holds
     parts.roster.onChange(() => {
-      this.#ranking = undefined
       this.#passing = undefined
     })
   }
@@ -111,8 +113,11 @@ export class Observer {
 
   #candidates(group: number, selfFull: boolean): readonly Candidate[] {
     const { roster, components } = this.#parts
-    this.#ranking ??= new Ranking(roster.poolId, roster.members())
-    return this.#ranking.of(group).counted.map((member) => ({
+    const members = roster.members()
+    // The same list as long as nobody came, went or expired.
+    if (members !== this.#ranked) this.#groups.update(members)
+    this.#ranked = members
+    return this.#groups.of(group).map((member) => ({
       node: member.node,
       operator: member.operator,
       class: member.class,

@@ -31,7 +31,7 @@ const zonePlaces = 16
  */
 const zoneLookAhead = 4
 
-interface Contender {
+export interface Contender {
   readonly member: Member
   readonly weight: number
   readonly nodeKey: Uint8Array
@@ -41,7 +41,7 @@ interface Contender {
   readonly c: number
 }
 
-interface Scored {
+export interface Scored {
   readonly contender: Contender
   /** −log2(u) / weight: the smaller the better; same order as −w / ln(u) from the largest. */
   readonly distance: number
@@ -61,8 +61,7 @@ export class Ranking {
     const keepers = members.filter((member) => member.capacityBytes > 0)
     const counted = keepers.filter((member) => member.counted)
     const volunteers = keepers.filter((member) => !member.counted)
-    // One cap for both lists, from the ones that count: volunteers must not be able to raise it.
-    const cap = weightCap(counted.length > 0 ? counted : volunteers)
+    const cap = weightCap(members)
     this.#counted = counted.map((member) => contender(poolId, member, cap))
     this.#volunteers = volunteers.map((member) => contender(poolId, member, cap))
   }
@@ -75,22 +74,28 @@ export class Ranking {
   }
 }
 
-/** 4 × the lower median weight. */
-function weightCap(members: readonly Member[]): number {
-  const weights = members.map(plainWeight).sort((x, y) => x - y)
+/** 4 × the lower median weight, one for both lists, of the ones that count: volunteers must not be able to raise it. */
+export function weightCap(members: readonly Member[]): number {
+  const keepers = members.filter((member) => member.capacityBytes > 0)
+  const counted = keepers.filter((member) => member.counted)
+  const weights = (counted.length > 0 ? counted : keepers).map(plainWeight).sort((x, y) => x - y)
   return weightMediansMax * (weights[(weights.length - 1) >> 1] ?? 1)
+}
+
+export function weightOf(member: Member, cap: number): number {
+  return Math.min(plainWeight(member), cap)
 }
 
 function plainWeight(member: Member): number {
   return Math.max(1, Math.floor(member.capacityBytes / weightUnitBytes))
 }
 
-function contender(poolId: Uint8Array, member: Member, cap: number): Contender {
+export function contender(poolId: Uint8Array, member: Member, cap: number): Contender {
   const nodeKey = publicKeyOfNode(member.node)
   const seed = createHash('sha256').update('commonhold/rank/v1\0').update(poolId).update(nodeKey).digest()
   return {
     member,
-    weight: Math.min(plainWeight(member), cap),
+    weight: weightOf(member, cap),
     nodeKey,
     a: seed.readUInt32BE(0),
     b: seed.readUInt32BE(4),
@@ -114,20 +119,24 @@ function ordered(contenders: readonly Contender[], group: number): Member[] {
   // The best node of each operator stands for it: two nodes of one operator are one copy.
   const best = new Map<OperatorId, Scored>()
   for (const one of contenders) {
-    // Integers below 2^53 and one division: IEEE 754 rounds it alike on every machine.
-    const scored = { contender: one, distance: negativeLog2(draw(one.a, one.b, one.c, group)) / one.weight }
+    const scored = { contender: one, distance: distance(one, group) }
     const rival = best.get(one.member.operator)
     if (rival === undefined || compare(scored, rival) < 0) best.set(one.member.operator, scored)
   }
   return [...best.values()].sort(compare).map((scored) => scored.contender.member)
 }
 
-function compare(x: Scored, y: Scored): number {
+/** Integers below 2^53 and one division: IEEE 754 rounds it alike on every machine. */
+export function distance(one: Contender, group: number): number {
+  return negativeLog2(draw(one.a, one.b, one.c, group)) / one.weight
+}
+
+export function compare(x: Scored, y: Scored): number {
   return x.distance - y.distance || Buffer.compare(x.contender.nodeKey, y.contender.nodeKey)
 }
 
 /** Fills each of the first places with the best of the next few whose zone has no copy yet, if there is one. */
-function spreadZones(members: Member[]): Member[] {
+export function spreadZones(members: Member[]): Member[] {
   const taken = new Set<string>()
   for (let place = 0; place < Math.min(zonePlaces, members.length); place++) {
     let pick = place

@@ -1,0 +1,156 @@
+// The first places of every group, kept while members come and go: a change costs one score per group and
+// never a ranking anew. What is beyond the first places nobody plans with: in a pool of thousands the
+// hundredth in line would wait an hour for its turn. Memory is per group, never per object or member pair.
+// The order is that of `Ranking`; which members agree on is docs/protocol/ranking.md, "First places".
+
+import type { OperatorId } from '@commonhold/core'
+import {
+  type Contender,
+  compare,
+  contender,
+  distance,
+  type Scored,
+  spreadZones,
+  weightCap,
+  weightOf
+} from './ranking.ts'
+import type { Member } from './roster/member.ts'
+
+/** Places of a group that plans are made with. Normative. */
+export const placesMax = 64
+
+/** Kept beyond them, so that as many members may leave before the group is ranked anew. */
+const spare = 32
+
+/** With more changes than this share of the operators everything is ranked anew, when it is asked for. */
+const changesShareMax = 0.25
+
+interface Group {
+  /** Best first: exactly the best so many of all operators. */
+  readonly places: Scored[]
+  /** Whether these are all operators there are. */
+  complete: boolean
+  /** The first of them with zones spread, once asked for and until they change. */
+  first?: readonly Member[]
+}
+
+export class RankedGroups {
+  readonly #poolId: Uint8Array
+  readonly #groups: (Group | undefined)[]
+  /** Nodes of each counted operator. */
+  #operators = new Map<OperatorId, readonly Contender[]>()
+
+  constructor(poolId: Uint8Array, k: number) {
+    this.#poolId = poolId
+    this.#groups = new Array<Group | undefined>(2 ** k).fill(undefined)
+  }
+
+  /** Best first, one node per operator, operators that count; at most `placesMax`. */
+  of(group: number): readonly Member[] {
+    const known = this.#groups[group] ?? this.#rank(group)
+    this.#groups[group] = known
+    known.first ??= spreadZones(known.places.slice(0, placesMax).map((place) => place.contender.member))
+    return known.first
+  }
+
+  /** Takes in who is a member now. */
+  update(members: readonly Member[]): void {
+    const before = this.#operators
+    this.#operators = this.#contenders(members)
+    const changed = new Set<OperatorId>()
+    for (const [operator, own] of this.#operators) {
+      if (!alike(own, before.get(operator))) changed.add(operator)
+    }
+    for (const operator of before.keys()) if (!this.#operators.has(operator)) changed.add(operator)
+    if (changed.size > this.#operators.size * changesShareMax) this.#groups.fill(undefined)
+    else if (changed.size > 0) for (const [i, group] of this.#groups.entries()) this.#amend(i, group, changed)
+  }
+
+  #contenders(members: readonly Member[]): Map<OperatorId, readonly Contender[]> {
+    const cap = weightCap(members)
+    const operators = new Map<OperatorId, Contender[]>()
+    for (const member of members) {
+      if (!member.counted || member.capacityBytes === 0) continue
+      const own = operators.get(member.operator) ?? []
+      const known = this.#operators.get(member.operator)?.find((one) => one.member.node === member.node)
+      // The hash of a node is made once, whatever becomes of its weight.
+      own.push(
+        known === undefined
+          ? contender(this.#poolId, member, cap)
+          : { ...known, member, weight: weightOf(member, cap) }
+      )
+      operators.set(member.operator, own)
+    }
+    return operators
+  }
+
+  #rank(group: number): Group {
+    const places: Scored[] = []
+    for (const own of this.#operators.values()) insert(places, best(own, group), placesMax + spare)
+    return { places, complete: places.length === this.#operators.size }
+  }
+
+  #amend(index: number, group: Group | undefined, changed: ReadonlySet<OperatorId>): void {
+    if (group === undefined) return
+    const { places } = group
+    for (let i = places.length - 1; i >= 0; i--) {
+      const place = places[i]
+      if (place === undefined || !changed.has(place.contender.member.operator)) continue
+      places.splice(i, 1)
+      delete group.first
+    }
+    for (const operator of changed) {
+      const own = this.#operators.get(operator)
+      if (own === undefined) continue
+      const scored = best(own, index)
+      const last = places.at(-1)
+      // Behind the last place there may be others who are better.
+      if (!group.complete && (last === undefined || compare(scored, last) > 0)) continue
+      insert(places, scored, placesMax + spare)
+      delete group.first
+    }
+    group.complete = places.length === this.#operators.size
+    if (!group.complete && places.length < placesMax) this.#groups[index] = undefined
+  }
+}
+
+function best([first, ...others]: readonly Contender[], group: number): Scored {
+  if (first === undefined) throw new Error('an operator without nodes is no contender')
+  let scored = { contender: first, distance: distance(first, group) }
+  for (const other of others) {
+    const rival = { contender: other, distance: distance(other, group) }
+    if (compare(rival, scored) < 0) scored = rival
+  }
+  return scored
+}
+
+/** In order; the worst goes when there are more than `max`. */
+function insert(places: Scored[], scored: Scored, max: number): void {
+  const last = places.at(-1)
+  if (last !== undefined && places.length >= max && compare(scored, last) > 0) return
+  let low = 0
+  let high = places.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const place = places[middle]
+    if (place !== undefined && compare(place, scored) < 0) low = middle + 1
+    else high = middle
+  }
+  places.splice(low, 0, scored)
+  if (places.length > max) places.pop()
+}
+
+function alike(own: readonly Contender[], before: readonly Contender[] | undefined): boolean {
+  if (before === undefined || own.length !== before.length) return false
+  return own.every((one, i) => {
+    const other = before[i]
+    return (
+      other !== undefined &&
+      one.member.node === other.member.node &&
+      one.weight === other.weight &&
+      one.member.zone === other.member.zone &&
+      one.member.class === other.member.class &&
+      one.member.capacityBytes === other.member.capacityBytes
+    )
+  })
+}
