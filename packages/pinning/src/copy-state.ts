@@ -76,7 +76,6 @@ function stateOf(row: CopyRow, words: readonly WordRow[], view: CopyView): CopyS
  * none of them the keeper's, said so.
  */
 function provenMsOf(row: CopyRow, words: readonly WordRow[], view: CopyView): number | undefined {
-  if (row.proven_ms !== null) return row.proven_ms
   const epoch = view.storeEpochOf(row.keeper)
   const keeper = view.member(row.keeper)?.operator
   const byOperator = new Map<OperatorId, number>()
@@ -87,7 +86,9 @@ function provenMsOf(row: CopyRow, words: readonly WordRow[], view: CopyView): nu
     if (challenger === undefined || challenger === keeper || !view.isCounted(challenger)) continue
     byOperator.set(challenger, Math.max(byOperator.get(challenger) ?? 0, word.received_ms))
   }
-  return [...byOperator.values()].sort((a, b) => b - a)[wordsNeeded(view.countedOperators) - 1]
+  const byWords = [...byOperator.values()].sort((a, b) => b - a)[wordsNeeded(view.countedOperators) - 1]
+  // Whichever is younger: a proof of our own that lapsed must not hide what others were shown since.
+  return row.proven_ms === null ? byWords : Math.max(row.proven_ms, byWords ?? row.proven_ms)
 }
 
 /** Operators whose word makes a proof: in a pool of three nobody but one is left to give it. */
