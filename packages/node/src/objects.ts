@@ -214,7 +214,9 @@ export class Objects {
     const damaged = new Map<string, CID>()
     for await (const { root } of this.#index.all('damaged')) damaged.set(rootKey(root), root)
     let adopted = 0
-    for await (const name of wanted) {
+    // Mostly there is nothing to decide about, and then a million wishes need not be read.
+    const isOpen = orphans.size > 0 || damaged.size > 0
+    for await (const name of isOpen ? wanted : []) {
       options?.signal?.throwIfAborted()
       damaged.delete(rootKey(name.root))
       if (orphans.has(blockKey(name.root)) && (await this.#adopt(name, options))) adopted++

@@ -9,7 +9,7 @@ import { slept } from './deadline.ts'
 import type { WantedObject } from './journal/wish.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Observer } from './observe.ts'
-import { type Plan, planObject } from './plan.ts'
+import { type Plan, planObject, type SelfView } from './plan.ts'
 import type { Presence } from './presence.ts'
 import type { Prover } from './prove.ts'
 import type { Releases } from './release.ts'
@@ -163,10 +163,7 @@ export class Keeping {
     const situations = await observer.situations(wishes)
     const nowMs = time.nowMs()
     const plans = situations.map((situation) => planObject(situation, options))
-    for (const [i, wish] of wishes.entries()) {
-      const self = situations[i]?.self
-      if (self !== undefined && self.copy !== 'none') await this.#tend(wish, self.allowed)
-    }
+    await this.#tend(wishes.flatMap((wish, i) => ({ wish, ...situations[i]?.self })))
     const looked = plans.flatMap((plan, i): Looked[] => {
       const root = wishes[i]?.root
       if (root === undefined) return []
@@ -227,26 +224,37 @@ export class Keeping {
     }
   }
 
-  /** Our copy of a wanted object: told to the DHT when it is public, dropped when we decided against it. */
-  async #tend(wish: WantedObject, allowed: boolean): Promise<void> {
-    const { components, locks } = this.#parts
+  /** Our copies of wanted objects: told to the DHT when they are public, dropped when we decided against them. */
+  async #tend(
+    situated: readonly { wish: WantedObject; copy?: SelfView['copy']; allowed?: boolean }[]
+  ): Promise<void> {
     const { reports } = this.#stations
-    const { root } = wish
-    if (!allowed) {
-      // A takedown waits for no proof and no hold. A reader may delay it; the next look tries again.
-      await locks.run(root, async () => {
-        await components.objects.provide(root, false)
-        if (await components.objects.remove(root)) await reports.noteGone(root)
-      })
-      return
+    const { objects } = this.#parts.components
+    const held = situated.filter(({ copy }) => copy === 'upload' || copy === 'repair')
+    if (held.length === 0) return
+    for (const { wish, allowed } of held) if (allowed === false) await this.#drop(wish.root)
+    const kept = held.filter(({ allowed }) => allowed === true).map(({ wish }) => wish)
+    const noted = await reports.notedOf(kept.map((wish) => wish.root))
+    for (const open of [true, false]) {
+      const roots: CID[] = []
+      for (const { root, visibility } of kept) {
+        const known = noted.get(nameOf(root))
+        if ((visibility === 'public') !== open || known?.provided === open) continue
+        if (known === undefined) await reports.noteHeld(root, 'repair')
+        await objects.provide(root, open)
+        roots.push(root)
+      }
+      await reports.noteProvided(roots, open)
     }
-    const noted = await reports.noted(root)
-    if (noted === undefined) await reports.noteHeld(root, 'repair')
-    const open = wish.visibility === 'public'
-    if (noted?.provided !== open) {
-      await components.objects.provide(root, open)
-      await reports.noteProvided(root, open)
-    }
+  }
+
+  /** A takedown waits for no proof and no hold. A reader may delay it; the next look tries again. */
+  async #drop(root: CID): Promise<void> {
+    const { components, locks } = this.#parts
+    await locks.run(root, async () => {
+      await components.objects.provide(root, false)
+      if (await components.objects.remove(root)) await this.#stations.reports.noteGone(root)
+    })
   }
 
   #background(what: string, work: () => Promise<void>): void {

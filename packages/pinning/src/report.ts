@@ -8,6 +8,7 @@ import { fromHex, type NodeId, type RecordType, toHex } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
 import type { Census } from './census.ts'
+import type { HeldObject } from './components.ts'
 import { within } from './deadline.ts'
 import type { RequestType } from './dialogue.ts'
 import { bytesField, hashField, sameBytes, seqField } from './fields.ts'
@@ -139,6 +140,9 @@ export function setHashOf(keys: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(hash.digest())
 }
 
+/** Rows per statement: four parameters each, far below SQLite's bound of 32,766. */
+const heldPerInsert = 512
+
 /** How our copy came here, and whether the DHT knows of it. */
 export interface Noted {
   readonly origin: 'upload' | 'repair'
@@ -182,17 +186,25 @@ export class Reports {
     const { components, roster } = this.#parts
     let objects = 0
     await components.database.deleteFrom('held').execute()
+    let page: HeldObject[] = []
+    const flush = async (): Promise<void> => {
+      // Each statement is a commit, and each commit waits for the disk.
+      if (page.length > 0) await this.#insert(page)
+      objects += page.length
+      page = []
+    }
     for await (const object of components.objects.roots()) {
-      await this.#insert(object.root, object.origin)
-      objects++
+      page.push(object)
+      if (page.length === heldPerInsert) await flush()
       const group = groupOf(object.root, roster.k)
       if (!this.#changedAt.has(group)) this.#changedAt.set(group, ++this.#seq)
     }
+    await flush()
     return { objects }
   }
 
   async noteHeld(root: CID, origin: 'upload' | 'repair'): Promise<void> {
-    await this.#insert(root, origin)
+    await this.#insert([{ root, origin }])
     this.#changed(root)
   }
 
@@ -218,11 +230,12 @@ export class Reports {
     )
   }
 
-  async noteProvided(root: CID, provided: boolean): Promise<void> {
+  async noteProvided(roots: readonly CID[], provided: boolean): Promise<void> {
+    if (roots.length === 0) return
     await this.#parts.components.database
       .updateTable('held')
       .set({ provided: provided ? 1 : 0 })
-      .where('root', '=', rootKey(root))
+      .where('root', 'in', roots.map(rootKey))
       .execute()
   }
 
@@ -231,12 +244,19 @@ export class Reports {
     this.onNews()
   }
 
-  async #insert(root: CID, origin: 'upload' | 'repair'): Promise<void> {
-    const row = { root: rootKey(root), hash_group: groupOf(root, this.#parts.roster.k), origin, provided: 0 }
+  async #insert(objects: readonly Pick<HeldObject, 'root' | 'origin'>[]): Promise<void> {
+    const { k } = this.#parts.roster
     await this.#parts.components.database
       .insertInto('held')
-      .values(row)
-      .onConflict((c) => c.column('root').doUpdateSet({ origin }))
+      .values(
+        objects.map(({ root, origin }) => ({
+          root: rootKey(root),
+          hash_group: groupOf(root, k),
+          origin,
+          provided: 0
+        }))
+      )
+      .onConflict((c) => c.column('root').doUpdateSet((eb) => ({ origin: eb.ref('excluded.origin') })))
       .execute()
   }
 

@@ -179,7 +179,7 @@ export class IndexedWanted implements Wanted {
 
   /** Operators with wishes in the index. */
   async authors(): Promise<OperatorId[]> {
-    const rows = await this.#db.selectFrom('operator_wish').select('operator').distinct().execute()
+    const rows = await this.#db.selectFrom('grant_use').select('operator').execute()
     return rows.map((row) => row.operator)
   }
 
