@@ -13,6 +13,7 @@ import {
   ExchangeServer,
   exchangeProtocol,
   FileBlockStore,
+  HeldSegments,
   Libp2pPoolNetwork,
   LocalDenyList,
   migrateIndex,
@@ -28,7 +29,8 @@ import {
   openNetworkRecords,
   Providing,
   Retrieval,
-  Scrub
+  Scrub,
+  ServedSegments
 } from '@commonhold/node'
 import type { KeeperTerms, PoolFounding } from '@commonhold/pinning'
 import type { Config } from './config.ts'
@@ -114,10 +116,11 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
     openStream: (peer, protocol, abort) => network.openStream(peer, protocol, abort),
     clock
   })
+  const served = new ServedSegments()
   const exchangeServer = new ExchangeServer({
     // By the objects, so that a damaged block found while serving is known as such from then on.
     blocks: { get: (cid, abort) => objects.block(cid, abort) },
-    objects,
+    objects: { has: async (root) => served.has(root) || (await objects.has(root)) },
     policy: denyList,
     access: {
       isMember,
@@ -148,7 +151,13 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
       pinning: {
         keys: { node: identity.node, nodeId: identity.nodeId, operator: identity.operator },
         network: poolNetwork,
-        objects: pinnedObjects({ objects, fetcher, providing, log }),
+        objects: pinnedObjects({
+          objects,
+          fetcher,
+          providing,
+          openSegments: (bytes) => HeldSegments.open({ objects, retrieval }, bytes),
+          log
+        }),
         policy: denyList,
         clock: scaledClock(clock, config.pool.timeScale),
         random,
@@ -165,7 +174,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
 
   // The doors.
   const library = new NodeLibrary({ membership, objects, retrieval })
-  const intake = new NodeIntake({ membership, policy: denyList, objects, clock }, config.pool.copies)
+  const intake = new NodeIntake({ membership, policy: denyList, objects, served, clock }, config.pool.copies)
   const health = new NodeHealth({
     membership,
     nodeId: identity.nodeId,

@@ -2,14 +2,26 @@
 // blocks durable, then the wish, then the offers; whoever gets an answer has what it says.
 
 import { type AbortOptions, type ContentPolicy, PoolTooSmallError } from '@commonhold/core'
-import { type IntakeOptions, ingest } from '@commonhold/node'
-import type { Pool, Visibility } from '@commonhold/pinning'
+import {
+  type Ingested,
+  type IntakeOptions,
+  ingest,
+  type ObjectIntake,
+  SegmentedIntake,
+  type ServedSegments
+} from '@commonhold/node'
+import type { Passage, Pool, Visibility, WantResult, Wish } from '@commonhold/pinning'
 import type { CID } from 'multiformats/cid'
 import { Room, type RoomComponents } from './room.ts'
 
 export interface IntakeComponents extends RoomComponents {
   readonly membership: { readonly pool: Pool }
   readonly policy: ContentPolicy
+  readonly objects: RoomComponents['objects'] & {
+    block(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined>
+  }
+  /** Where the exchange looks for segments on their way. */
+  readonly served: ServedSegments
 }
 
 export interface PutOptions extends AbortOptions {
@@ -47,23 +59,53 @@ export class NodeIntake {
     const abort: AbortOptions = options.signal === undefined ? {} : { signal: options.signal }
     const copiesMin = this.copiesMin(options.copiesMin)
     if (options.mustSettle === true) this.assertPoolCanKeep(copiesMin)
-    let answer = { copiesPromised: 0, existed: false }
-    const objects = { begin: (begin: IntakeOptions) => this.#room.begin({ ...begin, ...abort }) }
+    const passing = await this.#mustPass(options.sizeMax)
+    await using passage =
+      passing === undefined ? undefined : membership.pool.openPassage(passing.size, copiesMin)
+    const want = (wish: Wish): Promise<WantResult> =>
+      passage === undefined ? membership.pool.want(wish, abort) : passage.finish(wish, abort)
+    const begin = async (given: IntakeOptions): Promise<ObjectIntake> =>
+      passage === undefined
+        ? await this.#room.begin({ ...given, ...abort })
+        : this.#segmented(passage, passing?.roomBytes ?? 0, abort)
+    let answer: WantResult = { copiesPromised: 0, existed: false }
     const stored = await ingest(
       bytes,
-      { policy, objects },
+      { policy, objects: { begin } },
       {
         ...abort,
         ...(options.sizeMax === undefined ? {} : { sizeMax: options.sizeMax }),
         // While the object is held, so that nothing can remove it between its last block and its wish;
         // and when the wish fails, the object goes as if it had never been.
-        whileHeld: async ({ root, digest, size }) => {
-          const wish = { root, digest, size, copiesMin, visibility: options.visibility ?? 'public' }
-          answer = await membership.pool.want(wish, abort)
+        whileHeld: async ({ root, digest, size }: Ingested) => {
+          answer = await want({ root, digest, size, copiesMin, visibility: options.visibility ?? 'public' })
         }
       }
     )
     return { ...stored, ...answer }
+  }
+
+  /**
+   * Whether the file goes through to keepers while it comes: when it is larger than the room there is, or
+   * than there is now and may ever be while others come in beside it.
+   */
+  async #mustPass(size = 0): Promise<{ size: number; roomBytes: number } | undefined> {
+    const { freeBytes, capacityBytes } = (await this.#components.objects.space()).uploads
+    const roomBytes = Math.floor(capacityBytes / 2)
+    return size > capacityBytes || (size > freeBytes && size > roomBytes) ? { size, roomBytes } : undefined
+  }
+
+  #segmented(passage: Passage, roomBytes: number, abort: AbortOptions): SegmentedIntake {
+    const { objects, served } = this.#components
+    return new SegmentedIntake({
+      objects: {
+        begin: (options) => this.#room.goOn({ ...options, ...abort }),
+        block: (cid, options) => objects.block(cid, options)
+      },
+      served,
+      sink: (segment, options) => passage.deliver(segment, options),
+      roomBytes
+    })
   }
 
   copiesMin(asked: number | undefined): number {

@@ -53,6 +53,12 @@ export interface CliOptions {
    */
   readonly roomWaitMs: number
   /**
+   * The same for the next segment of a file that goes through to keepers, in ms. Lower throws away what
+   * was passed on already, higher holds a connection and room at keepers for a stage that does not empty.
+   * @default 60000
+   */
+  readonly segmentRoomWaitMs: number
+  /**
    * Time between two looks for that room, in ms. Lower asks more often for the same answer.
    * @default 50
    */
@@ -91,6 +97,7 @@ export const defaults: CliOptions = Object.freeze({
   settleReportMs: 500,
   stageBytes: 1e9,
   roomWaitMs: 5_000,
+  segmentRoomWaitMs: 60_000,
   roomLookMs: 50,
   membersLookMs: 5_000,
   countEveryMs: 5_000,

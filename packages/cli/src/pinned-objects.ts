@@ -2,11 +2,11 @@
 // Joins three parts of the node package into the one port that pinning asks for; decides nothing.
 
 import type { AbortOptions, Log, NodeId } from '@commonhold/core'
-import type { FetchOptions, HeldObject, ObjectStore, Space } from '@commonhold/pinning'
+import type { FetchOptions, HeldObject, HeldSegments, ObjectStore, Space } from '@commonhold/pinning'
 import type { CID } from 'multiformats/cid'
 
 export interface PinnedObjectsComponents {
-  readonly objects: Omit<ObjectStore, 'fetch' | 'provide'> & {
+  readonly objects: Omit<ObjectStore, 'fetch' | 'provide' | 'openSegments'> & {
     get(root: CID): Promise<(HeldObject & { readonly digest?: Uint8Array }) | undefined>
   }
   readonly fetcher: { fetch(root: CID, from: readonly NodeId[], options?: FetchOptions): Promise<HeldObject> }
@@ -14,10 +14,12 @@ export interface PinnedObjectsComponents {
     provide(object: { readonly root: CID; readonly digest?: Uint8Array }): void
     withdraw(object: { readonly root: CID; readonly digest?: Uint8Array }): Promise<void>
   }
+  readonly openSegments: (bytes: number) => Promise<HeldSegments>
   readonly log: Log
 }
 
-export function pinnedObjects({ objects, fetcher, providing, log }: PinnedObjectsComponents): ObjectStore {
+export function pinnedObjects(components: PinnedObjectsComponents): ObjectStore {
+  const { objects, fetcher, providing, openSegments, log } = components
   return {
     storeEpoch: objects.storeEpoch,
     has: (root) => objects.has(root),
@@ -38,6 +40,7 @@ export function pinnedObjects({ objects, fetcher, providing, log }: PinnedObject
         log.warn('a provider record could not be withdrawn', { root: root.toString(), err })
       }
     },
-    space: (): Promise<Space> => objects.space()
+    space: (): Promise<Space> => objects.space(),
+    openSegments
   }
 }

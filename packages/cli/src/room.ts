@@ -14,7 +14,7 @@ export interface RoomOptions extends AbortOptions {
 export interface RoomComponents {
   readonly objects: {
     begin(options: { readonly origin: 'upload' | 'repair'; readonly sizeMax?: number }): Promise<ObjectIntake>
-    space(): Promise<{ readonly uploads: { readonly capacityBytes: number } }>
+    space(): Promise<{ readonly uploads: { readonly freeBytes: number; readonly capacityBytes: number } }>
   }
   readonly clock: Clock
 }
@@ -25,6 +25,16 @@ export class Room {
 
   constructor(components: RoomComponents) {
     this.#components = components
+  }
+
+  /**
+   * For the next segment of a file of which others have the beginning: in nobody's line, and for longer,
+   * because to refuse it now would waste all that was passed on.
+   * @throws NoSpaceError after `segmentRoomWaitMs`
+   */
+  goOn({ signal, ...options }: RoomOptions): Promise<ObjectIntake> {
+    const untilMs = this.#components.clock.monotonicMs() + defaults.segmentRoomWaitMs
+    return this.#begin(options, untilMs, signal)
   }
 
   /** @throws NoSpaceError at once for what never fits, else after `roomWaitMs` */

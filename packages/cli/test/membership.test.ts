@@ -68,7 +68,8 @@ function aloneInTheWorld(): Omit<PinningComponents, 'database' | 'logs'> {
         freeBytes: 1e9,
         capacityBytes: 1e9,
         uploads: { freeBytes: 1e9, capacityBytes: 1e9 }
-      })
+      }),
+      openSegments: unreachable
     },
     policy: allowEverything,
     clock: systemClock,

@@ -16,7 +16,10 @@ function stage(capacityBytes: number) {
     state.usedBytes += sizeMax
     return { size: sizeMax } as unknown as ObjectIntake
   }
-  const objects = { begin, space: async () => ({ uploads: { capacityBytes } }) }
+  const objects = {
+    begin,
+    space: async () => ({ uploads: { freeBytes: capacityBytes - state.usedBytes, capacityBytes } })
+  }
   return { clock, state, room: new Room({ objects, clock }) }
 }
 

@@ -27,6 +27,8 @@ export interface FetchObjectOptions extends AbortOptions {
   readonly sizeMax?: number
   /** Peers may answer that there are `enough` copies, a ConflictError. @default true */
   readonly repair?: boolean
+  /** Its blocks are here, brought as segments: no room is set aside for them again. @default false */
+  readonly present?: boolean
 }
 
 export interface FetchedObject {
@@ -111,7 +113,12 @@ export class ObjectFetcher implements AsyncDisposable {
     const { sizeMax, signal, repair = true } = options
     // What our own operator fetches to pin it is like an upload: it may wait on the stage for its keepers.
     const origin = repair ? 'repair' : 'upload'
-    const intakeOptions = { origin, root, ...(sizeMax === undefined ? {} : { sizeMax }) } as const
+    const intakeOptions = {
+      origin,
+      root,
+      ...(sizeMax === undefined ? {} : { sizeMax }),
+      ...(options.present === true ? { setAside: 0 } : {})
+    } as const
     await using attempt = new AsyncDisposableStack()
     const begun = (await this.#paused.take(root, sizeMax)) ?? (await this.#objects.begin(intakeOptions))
     const intake = attempt.use(begun)

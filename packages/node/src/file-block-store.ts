@@ -130,6 +130,7 @@ export class FileBlockStore implements BlockStore {
     const { folder, file } = this.#place(cid)
     await this.#makeShard(folder)
     const before = await this.#readIfThere(file)
+    let written = false
     if (before === undefined || Buffer.compare(before, bytes) !== 0) {
       const temporary = join(folder, `${temporaryPrefix}${randomBytes(12).toString('hex')}`)
       try {
@@ -139,10 +140,15 @@ export class FileBlockStore implements BlockStore {
         await this.#dropTemporary(temporary)
         throw err
       }
-      this.#count(before === undefined ? 1 : 0, bytes.length - (before?.length ?? 0))
+      written = true
     }
-    // Last, and also for a block that was there: the process that renamed it may have died before this.
-    await this.#folders.sync(folder)
+    try {
+      // Last, and also for a block that was there: the process that renamed it may have died before this.
+      await this.#folders.sync(folder)
+    } finally {
+      // In the breath in which what was set aside for it is given back: never counted twice, never not at all.
+      if (written) this.#count(before === undefined ? 1 : 0, bytes.length - (before?.length ?? 0))
+    }
   }
 
   async #writeTemporary(path: string, bytes: Uint8Array): Promise<void> {

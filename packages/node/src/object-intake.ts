@@ -48,6 +48,8 @@ export interface IntakeOptions {
   readonly root?: CID
   /** File bytes that will come at most, when known: without room for them the attempt is refused at once. */
   readonly sizeMax?: number
+  /** Bytes set aside at the beginning, when most of it is known to be here already. @default sizeMax */
+  readonly setAside?: number
 }
 
 export interface IntakeParts {

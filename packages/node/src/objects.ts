@@ -66,7 +66,7 @@ export class Objects {
   /** Begins to bring an object in. @throws NoSpaceError */
   async begin(options: IntakeOptions): Promise<ObjectIntake> {
     const { origin, root, sizeMax } = options
-    const reserved = sizeMax ?? 0
+    const reserved = options.setAside ?? sizeMax ?? 0
     await this.#space.reserve(reserved, origin)
     const opened: CID[] = []
     const hold = (cid: CID): void => {

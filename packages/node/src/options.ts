@@ -60,6 +60,14 @@ export interface NodeOptions {
   /** How long a source may send nothing of what is waited for before it is replaced, in milliseconds, dialling included. Lower abandons busy home lines, higher is how long a viewer looks at nothing. @default 2000 */
   readonly sourceBudgetMs: number
 
+  // Files that go through in segments.
+  /** Bytes of one segment of a file larger than the room there is: what is lost when a keeper refuses it. Lower costs round trips, higher room and waiting. @default 8388608 */
+  readonly segmentBytesMax: number
+  /** The same at least, in bytes: one leaf and its frame. @default 2097152 */
+  readonly segmentBytesMin: number
+  /** Segments handed on at once while the next one comes in. Fewer leave the line idle while keepers write, more take room. @default 3 */
+  readonly segmentsInFlightMax: number
+
   // Retrieval.
   /** Least time after which a second source is asked beside a slow one, in milliseconds; the 95th percentile of recent waits may make it longer. Lower asks twice for what a busy machine was about to send, higher is felt by viewers. @default 100 */
   readonly hedgeMsMin: number
@@ -177,6 +185,10 @@ export const defaults: Readonly<NodeOptions> = Object.freeze({
   fetchPutsMax: 4,
   fetchResumeMs: 30 * 60 * 1000,
   pausedFetchesMax: 4,
+
+  segmentBytesMax: 8 * 1024 * 1024,
+  segmentBytesMin: 2 * 1024 * 1024,
+  segmentsInFlightMax: 3,
 
   discoverMs: 10_000,
   dhtLookMs: 100,

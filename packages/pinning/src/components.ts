@@ -92,11 +92,26 @@ export interface ObjectStore {
   /** Tells the DHT (or stops telling it) that this object can be had here. */
   provide(root: CID, on: boolean): Promise<void>
   space(): Promise<Space>
+  /**
+   * Sets room aside for a file that will come in segments, each an object of its own until the whole is one.
+   * @throws NoSpaceError
+   */
+  openSegments(bytes: number): Promise<HeldSegments>
+}
+
+/** Segments of one file, durable and in nobody's way; disposing of it drops what no object needs. */
+export interface HeldSegments extends AsyncDisposable {
+  /** @throws NotFoundError, UnreachableError, NoSpaceError, TooLargeError, CorruptBlockError */
+  take(root: CID, from: NodeId, options: { readonly sizeMax: number } & AbortOptions): Promise<void>
+  /** Every block of a segment that was taken, depth first, each verified. @throws CorruptBlockError */
+  blocks(root: CID): AsyncIterable<Uint8Array>
 }
 
 export interface FetchOptions extends AbortOptions {
   /** Object size in bytes as its pin says; a longer one is refused. */
   sizeMax?: number
+  /** Its blocks came in segments: no room is set aside for them again. */
+  present?: boolean
 }
 
 export interface HeldObject {

@@ -4,6 +4,7 @@ export { Commons, type JoinOptions, type KeeperTerms } from './commons.ts'
 export type {
   FetchOptions,
   HeldObject,
+  HeldSegments,
   ObjectStore,
   PinningComponents,
   PoolKeys,
@@ -18,6 +19,7 @@ export type { Cut, JournalId, Wanted } from './journal/wanted.ts'
 export type { Visibility, WantedObject, Wish } from './journal/wish.ts'
 export { type KeepingOptions, keepingDefaults } from './keeping-options.ts'
 export { defaults, type SyncLimits, type SyncOptions } from './options.ts'
+export type { Passage, PassingSegment } from './passage.ts'
 export { type Action, type Plan, planObject, type Reason, type Situation } from './plan.ts'
 export { Pool, type PoolFounding, type PoolJoining, type PoolOptions } from './pool.ts'
 export { groupOf, type RankedMembers, Ranking, rank } from './ranking.ts'

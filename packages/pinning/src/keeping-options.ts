@@ -90,6 +90,13 @@ export interface KeepingOptions {
   /** Offers being fetched at once by a keeper; the rest is told `busy`. @default 16 */
   readonly offersConcurrency: number
 
+  /** Files coming in segments at once at a keeper; a further one is told `busy`. Each holds the room for all of it. @default 8 */
+  readonly segmentedUploadsMax: number
+  /** The same of one author: nobody may hold all the room with files that never end. @default 2 */
+  readonly segmentedUploadsPerMemberMax: number
+  /** How long a keeper waits for the next segment before it drops what came, in ms: a slow uploader needs minutes for one. @default 600000 (10 min) */
+  readonly segmentIdleMs: number
+
   /** How long an answer to prove-and-hold binds the keeper, in ms. @default 600000 (10 min) */
   readonly holdMs: number
   /** A release is called off when this little of the hold is left, in ms: delivery and scheduling. @default 60000 (1 min) */
@@ -189,6 +196,9 @@ export const keepingDefaults: KeepingOptions = Object.freeze({
   offerAnswerMs: 30_000,
   offerBytesPerSecondMin: mebibyte,
   offersConcurrency: 16,
+  segmentedUploadsMax: 8,
+  segmentedUploadsPerMemberMax: 2,
+  segmentIdleMs: 10 * minuteMs,
   holdMs: 10 * minuteMs,
   holdMarginMs: minuteMs,
   releaseRetryMs: 15 * minuteMs,

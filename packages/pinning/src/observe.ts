@@ -80,6 +80,34 @@ export class Observer {
     return situations
   }
 
+  /**
+   * Counted keepers that say they have room for so many bytes, one per operator, servers first: for a file whose
+   * place nobody knows before it is whole. In a random order weighted by room, so that they fill alike.
+   */
+  keepersWithRoom(bytes: number): readonly NodeId[] {
+    const { roster, components } = this.#parts
+    const own = roster.operatorOf(components.keys.nodeId)
+    const drawn = roster.members().flatMap((member) => {
+      const standing = this.#presence.standing(member.node)
+      const able =
+        member.counted &&
+        member.capacityBytes > 0 &&
+        member.operator !== own &&
+        this.#presence.isReachable(member.node) &&
+        standing?.full === false &&
+        standing.freeBytes >= bytes
+      if (!able) return []
+      const distance = -Math.log(1 - components.random.unit()) / standing.freeBytes
+      return [{ member, distance }]
+    })
+    const classes = { server: 0, home: 1 }
+    drawn.sort((a, b) => classes[a.member.class] - classes[b.member.class] || a.distance - b.distance)
+    const byOperator = new Map<OperatorId, NodeId>()
+    for (const { member } of drawn)
+      if (!byOperator.has(member.operator)) byOperator.set(member.operator, member.node)
+    return [...byOperator.values()]
+  }
+
   /** Full is said at `fullShare` and withdrawn only at `roomShare`, so that it does not flap. */
   async isFull(): Promise<boolean> {
     const { capacityBytes, freeBytes } = await this.#parts.components.objects.space()

@@ -26,6 +26,7 @@ import type { Wish } from './journal/wish.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Presence } from './presence.ts'
 import type { Repairs } from './repair.ts'
+import type { Segments } from './segments.ts'
 
 /** A keeper's signed word that object and journal batch are durable at its place. */
 export interface Receipt {
@@ -105,6 +106,7 @@ export class Offers {
   readonly #presence: Presence
   readonly #repairs: Repairs
   readonly #holds: Holds
+  readonly #segments: Segments
   readonly #ports: OfferPorts
   #taking = 0
   readonly #stop = new AbortController()
@@ -112,7 +114,7 @@ export class Offers {
 
   constructor(
     parts: KeepingParts,
-    stations: { census: Census; presence: Presence; repairs: Repairs; holds: Holds },
+    stations: { census: Census; presence: Presence; repairs: Repairs; holds: Holds; segments: Segments },
     ports: OfferPorts
   ) {
     this.#parts = parts
@@ -120,6 +122,7 @@ export class Offers {
     this.#presence = stations.presence
     this.#repairs = stations.repairs
     this.#holds = stations.holds
+    this.#segments = stations.segments
     this.#ports = ports
     parts.dialogue.on(offerRequest, (from, offer) => this.#take(from, offer))
   }
@@ -137,7 +140,13 @@ export class Offers {
   async offer(
     wish: Wish,
     written: WrittenWish,
-    to: { readonly copies: number; readonly keepers: readonly NodeId[]; readonly enough: number },
+    to: {
+      readonly copies: number
+      readonly keepers: readonly NodeId[]
+      readonly enough: number
+      /** @default ackWaitMs */
+      readonly waitMs?: number
+    },
     options?: AbortOptions
   ): Promise<ReadonlySet<OperatorId>> {
     const promised = new Set<OperatorId>()
@@ -157,7 +166,7 @@ export class Offers {
     this.#active.add(all)
     void all.finally(() => this.#active.delete(all))
     const { clock } = this.#parts.components
-    await within(clock, this.#parts.options.ackWaitMs, () => answered.promise, options).catch(
+    await within(clock, to.waitMs ?? this.#parts.options.ackWaitMs, () => answered.promise, options).catch(
       (err: unknown) => {
         options?.signal?.throwIfAborted()
         // Time is up: what was promised until now is the answer.
@@ -229,8 +238,10 @@ export class Offers {
       // The wish first: bytes without a durable wish would be garbage to us after a crash.
       await this.#ports.accept({ openings: [offer.opening], batches: [offer.batch] })
       if (!(await components.objects.has(root))) {
-        await this.#repairs.pull(root, [from], { sizeMax: size, signal: this.#stop.signal })
+        const present = this.#segments.hold(root)
+        await this.#repairs.pull(root, [from], { sizeMax: size, signal: this.#stop.signal, present })
       }
+      await this.#segments.finish(root)
       // Both are on disk: only now may we sign that they are.
       const receipt: Receipt = {
         pool: roster.poolId,

@@ -1,7 +1,14 @@
 // The pool as the rest of a node sees it: wishes in, status out, and in between the loop that keeps
 // copies. Station: the front of this package. Owns the life of its parts and decides nothing itself.
 
-import { type AbortOptions, type NodeId, type OperatorId, publicKeyOfOperator, toHex } from '@commonhold/core'
+import {
+  type AbortOptions,
+  type NodeId,
+  NoSpaceError,
+  type OperatorId,
+  publicKeyOfOperator,
+  toHex
+} from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { Answers } from './answer.ts'
 import { Census } from './census.ts'
@@ -20,6 +27,7 @@ import { OnDemand } from './on-demand.ts'
 import type { SyncOptions } from './options.ts'
 import { Overview } from './overview.ts'
 import { OwnTime } from './own-time.ts'
+import { Passage, type PassageInit, roomFor } from './passage.ts'
 import { keepersFor, type Plan } from './plan.ts'
 import { Presence } from './presence.ts'
 import { ProofReceipts } from './proof-receipts.ts'
@@ -30,6 +38,7 @@ import { Reports } from './report.ts'
 import { RootLocks } from './root-locks.ts'
 import type { FoundOptions, PoolPolicy } from './roster/genesis.ts'
 import type { Member, Operator } from './roster/member.ts'
+import { Segments } from './segments.ts'
 import { Standings } from './standings.ts'
 import type {
   Explanation,
@@ -70,6 +79,7 @@ export class Pool implements AsyncDisposable {
   readonly #holds: Holds
   readonly #receipts: ProofReceipts
   readonly #repairs: Repairs
+  readonly #segments: Segments
   readonly #offers: Offers
   readonly #releases: Releases
   readonly #observer: Observer
@@ -77,6 +87,7 @@ export class Pool implements AsyncDisposable {
   readonly #keeping: Keeping
   readonly #collector: Collector
   readonly #wishes: Wishes
+  readonly #passage: (init: PassageInit) => Passage
   readonly #onDemand: OnDemand
   readonly #overview: Overview
   #state: 'constructed' | 'running' | 'stopped' = 'constructed'
@@ -110,9 +121,10 @@ export class Pool implements AsyncDisposable {
     const prover = new Prover(parts, census, presence, receipts)
     const repairs = new Repairs(parts, census, presence, reports)
     const observer = new Observer(parts, { census, presence, reports, holds })
+    const segments = new Segments(parts, { isFull: () => observer.isFull() })
     const offers = new Offers(
       parts,
-      { census, presence, holds, repairs },
+      { census, presence, holds, repairs, segments },
       {
         accept: (delivery, abort) => commons.journals.accept(delivery, abort),
         isFull: () => observer.isFull()
@@ -137,6 +149,7 @@ export class Pool implements AsyncDisposable {
     this.#receipts = receipts
     this.#repairs = repairs
     this.#observer = observer
+    this.#segments = segments
     this.#offers = offers
     this.#releases = releases
     this.#keeping = keeping
@@ -145,6 +158,7 @@ export class Pool implements AsyncDisposable {
       unconfirmed: async (ageMsMax) => commons.sync.headsConfirmed(ageMsMax).missing
     })
     this.#wishes = new Wishes(parts, commons, { observer, offers, reports, keeping })
+    this.#passage = (init) => new Passage(parts, { presence, wishes: this.#wishes }, init)
     this.#onDemand = new OnDemand(parts, { observer, census, prover, keeping })
     this.#overview = new Overview(parts, commons, {
       observer,
@@ -252,6 +266,7 @@ export class Pool implements AsyncDisposable {
     await this.#collector.stop()
     await this.#keeping.stop()
     await this.#offers.stop()
+    await this.#segments.stop()
     await this.#repairs.stop()
     await this.#news.stop()
     await this.#presence.stop()
@@ -270,6 +285,22 @@ export class Pool implements AsyncDisposable {
    */
   want(wish: Wish, options?: AbortOptions): Promise<WantResult> {
     return this.#wishes.want(wish, options)
+  }
+
+  /**
+   * Begins to pass a file that this node has no room for to the keepers that placement names.
+   * @param size file bytes
+   * @throws NoSpaceError when fewer keepers than `copiesMin` have room for it
+   */
+  openPassage(size: number, copiesMin: number): Passage {
+    const keepers = this.#observer.keepersWithRoom(roomFor(size))
+    if (keepers.length < copiesMin) {
+      throw new NoSpaceError(
+        `${size} bytes are more than this node has room for, and of the ${copiesMin} keepers needed ` +
+          `${keepers.length} have room for them. See who has with: commonhold pool members`
+      )
+    }
+    return this.#passage({ size, copiesMin, keepers })
   }
 
   /** Takes back this operator's wish. `false` when it had none. */

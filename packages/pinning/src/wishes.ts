@@ -5,6 +5,7 @@ import {
   type AbortOptions,
   DeniedError,
   fromHex,
+  type NodeId,
   type OperatorId,
   PoolTooSmallError,
   UnauthorizedError
@@ -25,6 +26,11 @@ export interface WantResult {
   readonly copiesPromised: number
   /** Whether this operator wanted it before. */
   readonly existed: boolean
+}
+
+export interface WantOptions extends AbortOptions {
+  /** The object is not here but at these keepers, in segments; fewer than `needed` receipts refuse the wish. */
+  readonly through?: { readonly keepers: readonly NodeId[]; readonly needed: number }
 }
 
 export interface WishStations {
@@ -50,7 +56,7 @@ export class Wishes {
    * @throws DeniedError by own policy; PoolTooSmallError when `ackWhenShort` is `refuse` and the receipts
    * did not come: the wish was taken back then
    */
-  async want(wish: Wish, options?: AbortOptions): Promise<WantResult> {
+  async want(wish: Wish, options?: WantOptions): Promise<WantResult> {
     const { components, locks, options: limits } = this.#parts
     const { observer, offers, reports, keeping } = this.#stations
     const operator = this.#operator()
@@ -64,6 +70,8 @@ export class Wishes {
       return has
     })
     const written = await this.#append({ kind: 'pin', wish }, options)
+    if (options?.through !== undefined)
+      return await this.#through(wish, written, existed, options.through, options)
     const situation = await observer.situation(wish)
     const { copies, keepers } = keepersFor(situation, limits)
     const holding = new Set(
@@ -87,6 +95,28 @@ export class Wishes {
     }
     keeping.wake(wish.root)
     return { copiesPromised, existed }
+  }
+
+  /** Keepers that have all of it make an object of it; they read every byte for that, so it takes its time. */
+  async #through(
+    wish: Wish,
+    written: WrittenWish,
+    existed: boolean,
+    { keepers, needed }: NonNullable<WantOptions['through']>,
+    options?: AbortOptions
+  ): Promise<WantResult> {
+    const { options: limits } = this.#parts
+    const { offers, keeping } = this.#stations
+    const waitMs = limits.offerAnswerMs + (wish.size / limits.offerBytesPerSecondMin) * 1000
+    const to = { copies: keepers.length, keepers, enough: needed, waitMs }
+    const promised = await offers.offer(wish, written, to, options)
+    if (promised.size < needed) {
+      // Nothing of it is here: short of its copies it would be a promise on others' bytes.
+      await this.#append({ kind: 'unpin', root: wish.root }, options)
+      throw new PoolTooSmallError(promised.size, needed)
+    }
+    keeping.wake(wish.root)
+    return { copiesPromised: promised.size, existed }
   }
 
   /** Takes back this operator's wish. `false` when it had none. */

@@ -18,6 +18,7 @@ import { offerRequest, receiptRecord } from '../src/offer.ts'
 import { greetRequest } from '../src/presence.ts'
 import { intentRequest } from '../src/repair.ts'
 import { reportRequest } from '../src/report.ts'
+import { segmentRequest, segmentsEndRequest } from '../src/segment-wire.ts'
 import { rootFor } from './harness/disk.ts'
 import { Village } from './harness/village.ts'
 
@@ -44,6 +45,8 @@ const report = {
 const receipt = { pool: hash, keeper: 'k', operator: 'o', storeEpoch: hash, root, journal: hash, seq: 1 }
 const word = { pool: hash, keeper: 'k', storeEpoch: hash, roots: [root], right: true, seq: 1, expiresMs: 1 }
 
+const segment = { upload: new Uint8Array(16), index: 0, room: 1, root, size: 1, file: root, nonce: hash }
+
 const records: [RecordType<unknown>, unknown][] = [
   [greetRequest.request, standing],
   [reportRequest.request, { run: hash, after: 0, explicit: [1] }],
@@ -58,6 +61,10 @@ const records: [RecordType<unknown>, unknown][] = [
   [offerRequest.answer, { kind: 'receipt', receipt: hash }],
   [intentRequest.request, { root, copies: 3 }],
   [intentRequest.answer, { answer: 'go' }],
+  [segmentRequest.request, segment],
+  [segmentRequest.answer, { kind: 'kept', digest: hash }],
+  [segmentsEndRequest.request, { upload: new Uint8Array(16) }],
+  [segmentsEndRequest.answer, { ended: true }],
   [receiptRecord, receipt],
   [proofReceiptRecord, word]
 ]

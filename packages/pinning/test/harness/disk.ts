@@ -14,7 +14,7 @@ import {
 } from '@commonhold/core'
 import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
-import type { FetchOptions, HeldObject, ObjectStore, Space } from '../../src/components.ts'
+import type { FetchOptions, HeldObject, HeldSegments, ObjectStore, Space } from '../../src/components.ts'
 import { compareRoots, rootKey } from '../../src/root-key.ts'
 import type { Wires } from './wires.ts'
 
@@ -34,6 +34,9 @@ export class Disk {
   stageBytes = 0
   readonly objects: Map<string, Stored> = new Map()
   lies = false
+  /** Segments this disk can serve as an author, and those it took as a keeper. */
+  readonly passing: Map<string, Uint8Array> = new Map()
+  readonly taken: Map<string, Uint8Array> = new Map()
   /** Roots a reader or an ingest has open. */
   readonly open: Set<string> = new Set()
 
@@ -152,6 +155,13 @@ export class DiskStore implements ObjectStore {
     await this.#running()
     const here = this.#disk.objects.get(nameOf(root))
     if (here !== undefined) return here
+    if (options?.present === true) {
+      const whole = Buffer.concat([...this.#disk.taken.values()])
+      if (!rootFor(whole).equals(root)) throw new NotFoundError('its segments are not all here')
+      const kept = { root, size: whole.length, origin: 'repair' as const, bytes: new Uint8Array(whole) }
+      this.#disk.objects.set(nameOf(root), kept)
+      return kept
+    }
     this.fetches++
     let unreachable = false
     for (const source of from) {
@@ -213,6 +223,32 @@ export class DiskStore implements ObjectStore {
       freeBytes: Math.max(0, bytes - usedBytes)
     })
     return { usedBytes, ...room(capacityBytes), uploads: room(capacityBytes + stageBytes) }
+  }
+
+  async openSegments(bytes: number): Promise<HeldSegments> {
+    await this.#running()
+    if (this.#disk.usedBytes + bytes > this.#disk.capacityBytes) throw new NoSpaceError('The disk is full.')
+    const disk = this.#disk
+    const mine: string[] = []
+    return {
+      take: async (root, from) => {
+        await this.#wires.travel(this.#node, from)
+        const found = this.#events.diskOf(from)?.passing.get(nameOf(root))
+        await this.#wires.travel(from, this.#node)
+        await this.#running()
+        if (found === undefined) throw new NotFoundError('no such segment')
+        mine.push(nameOf(root))
+        disk.taken.set(nameOf(root), found)
+      },
+      async *blocks(root) {
+        const bytes = disk.taken.get(nameOf(root))
+        if (bytes === undefined) throw new NotFoundError('no such segment')
+        yield disk.lies ? new Uint8Array(bytes.length) : bytes
+      },
+      async [Symbol.asyncDispose]() {
+        for (const name of mine) disk.taken.delete(name)
+      }
+    }
   }
 
   async #running(): Promise<void> {
