@@ -114,7 +114,10 @@ export class FrameStream {
     try {
       return this.#stream.send(frames)
     } catch (err) {
-      throw new UnreachableError('The stream to the peer has ended.', { cause: err })
+      const ended = new UnreachableError('The stream to the peer has ended.', { cause: err })
+      // It may have ended before we listened: then nobody has told its owner, who would ask it for ever.
+      this.abort(ended)
+      throw ended
     }
   }
 

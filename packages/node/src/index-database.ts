@@ -197,7 +197,11 @@ class StatementCache implements SqliteDatabase {
     return {
       reader: statement.columns().length > 0,
       all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
-      run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
+      run: (parameters) =>
+        // A full disk has ended the transaction already; rolling it back again would hide why.
+        sql === 'rollback' && !this.#database.isTransaction
+          ? { changes: 0, lastInsertRowid: 0 }
+          : statement.run(...(parameters as SQLInputValue[])),
       // A statement of its own, because running the shared one again would end the iteration.
       iterate: (parameters) =>
         this.#database.prepare(sql).iterate(...(parameters as SQLInputValue[])) as IterableIterator<unknown>

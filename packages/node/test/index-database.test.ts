@@ -70,6 +70,28 @@ test('bad input, index × wrong version: refused, and left as it is', async () =
   await migrateIndex(database, 'things', later)
 })
 
+// SQLite ends a transaction itself when the disk is full. Seen to fail (“cannot rollback - no transaction is active”
+// instead of the reason) with the rollback of a transaction that has ended.
+test('a transaction that a full disk ended says so, and the next one works', async () => {
+  await using folder = await temporaryFolder()
+  await using index = await open(join(folder.path, 'index.db'))
+  const database = index.tables<Tables>()
+  await migrateIndex(database, 'things', migrations)
+  const { rows } = await sql<{ page_count: number }>`PRAGMA page_count`.execute(database)
+  await sql`PRAGMA max_page_count = ${sql.lit(rows[0]?.page_count)}`.execute(database)
+  const insert = (bytes: number): Promise<unknown> =>
+    database.transaction().execute((trx) =>
+      trx
+        .insertInto('things')
+        .values({ name: 'large', bytes: new Uint8Array(bytes) })
+        .execute()
+    )
+  const reason = await insert(1_000_000).catch((err: unknown) => err)
+  assert.ok(indexError(reason) instanceof NoSpaceError, String(reason))
+  await insert(1)
+  assert.equal((await database.selectFrom('things').selectAll().execute()).length, 1)
+})
+
 test('a failed transaction leaves nothing, and others wait for their turn', async () => {
   await using folder = await temporaryFolder()
   await using index = await open(join(folder.path, 'index.db'))

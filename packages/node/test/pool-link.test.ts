@@ -32,3 +32,15 @@ test('a question that cannot even be written ends with its signal and leaves not
   await assert.rejects(late, { name: 'UnreachableError' })
   assert.equal(ended, 1)
 })
+
+// Seen to fail (never ended, so the same dead stream is asked for ever) with the abort taken out of `FrameStream.send`.
+test('a stream that ended before anybody listened to it is given up at the first question', async () => {
+  const [mine] = await streamPair({ protocol: poolProtocol })
+  mine.abort(new Error('reset on its way to us'))
+  // The event is over when the link is made.
+  await new Promise((resolve) => setImmediate(resolve))
+  let ended = 0
+  const link = new PoolLink('12D3KooWReset', mine, () => ended++)
+  await assert.rejects(link.request(new Uint8Array(1)), { name: 'UnreachableError' })
+  assert.equal(ended, 1)
+})
