@@ -27,6 +27,22 @@ export class Disks {
     return torn
   }
 
+  /** Names of those blocks of the object that are on this disk with other bytes than their name says. */
+  async tornOf(node: NodeProcess, root: string): Promise<string[]> {
+    const files = await this.#blockFiles(node)
+    const torn: string[] = []
+    const open = [CID.parse(root)]
+    for (let cid = open.pop(); cid !== undefined; cid = open.pop()) {
+      const name = NodeProcess.blockFileOf(cid.toString())
+      const path = files.get(name)
+      if (path === undefined) continue
+      if (!(await this.#isWhole(name, path))) torn.push(name)
+      else if (cid.code !== rawCode)
+        open.push(...decodeDagPb(await readFile(path)).Links.map(({ Hash }) => Hash))
+    }
+    return torn
+  }
+
   /** Whether every block of the object is on this disk, whole. */
   async holds(node: NodeProcess, root: string): Promise<boolean> {
     return (await this.filesOf(node, root)) !== undefined

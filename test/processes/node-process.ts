@@ -99,7 +99,7 @@ export class NodeProcess implements AsyncDisposable {
     ]
     const child = spawn(command[0] ?? '', command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, COMMONHOLD_LOG: 'info', ...this.#init.env }
+      env: { COMMONHOLD_LOG: 'info', ...process.env, ...this.#init.env }
     })
     this.#child = child
     this.#ending = false

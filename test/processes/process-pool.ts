@@ -8,6 +8,14 @@ import type { StatusAnswer } from '../../packages/cli/src/control/protocol.ts'
 import { NodeProcess, type NodeProcessInit } from './node-process.ts'
 import { until } from './until.ts'
 
+/** Where one node of a pool stands, when not on loopback in a plain folder. */
+export interface NodeSite {
+  readonly settings?: NodeProcessInit['settings']
+  readonly wrapper?: readonly string[]
+  /** Before its first start. */
+  readonly prepare?: (dataFolder: string) => Promise<void>
+}
+
 export interface ProcessPoolInit {
   readonly names: readonly string[]
   /** For every node. */
@@ -18,6 +26,7 @@ export interface ProcessPoolInit {
   readonly timeScale?: number
   /** Environment of a node, beside that of the test. */
   readonly env?: (name: string) => NodeJS.ProcessEnv
+  readonly site?: (name: string) => NodeSite
   /** Keep the folders, and say where they are, for looking into a failure. */
   readonly keepFolders?: boolean
 }
@@ -30,26 +39,29 @@ export class ProcessPool implements AsyncDisposable {
   private constructor(init: ProcessPoolInit, folder: string) {
     this.#init = init
     this.folder = folder
-    this.nodes = init.names.map(
-      (name) =>
-        new NodeProcess({
-          name,
-          dataFolder: join(folder, name),
-          ...(init.env === undefined ? {} : { env: init.env(name) }),
-          settings: {
-            'pool.timeScale': init.timeScale ?? 120,
-            'pool.name': 'test pool',
-            ...init.settings,
-            ...init.settingsOf?.(name)
-          }
-        })
-    )
+    this.nodes = init.names.map((name) => {
+      const { settings, wrapper } = init.site?.(name) ?? {}
+      return new NodeProcess({
+        name,
+        dataFolder: join(folder, name),
+        ...(init.env === undefined ? {} : { env: init.env(name) }),
+        ...(wrapper === undefined ? {} : { wrapper }),
+        settings: {
+          'pool.timeScale': init.timeScale ?? 120,
+          'pool.name': 'test pool',
+          ...init.settings,
+          ...init.settingsOf?.(name),
+          ...settings
+        }
+      })
+    })
   }
 
   /** Starts all of them and waits until each knows every other as a reachable member. */
   static async start(init: ProcessPoolInit): Promise<ProcessPool> {
     const pool = new ProcessPool(init, await mkdtemp(join(tmpdir(), 'commonhold-pool-')))
     try {
+      for (const { name, dataFolder } of pool.nodes) await init.site?.(name).prepare?.(dataFolder)
       const [founder, ...others] = pool.nodes
       if (founder === undefined) throw new Error('A pool needs a node.')
       const { addresses } = await founder.start()

@@ -5,6 +5,7 @@ export const checks = {
   reads: 'every read that was owed was answered',
   ends: 'nobody ended by itself, every polite stop and start succeeded',
   cleanings: 'every cleaning interval found all acknowledged objects healthy',
+  flips: 'every bit flipped on a disk was found, and what it was in made whole',
   proofs: 'at the end: at least 3 proven copies of every acknowledged object',
   bridges: 'at the end: every acknowledged object byte for byte from every bridge',
   forks: 'at the end: no journal forked',

@@ -81,6 +81,17 @@ export class Inspection {
     }
   }
 
+  /** Has the copies of this object challenged, by this node. */
+  async challenge(node: NodeProcess, { cid }: Acknowledged): Promise<void> {
+    try {
+      await this.#client(node).post<ProveAnswer>(`/objects/${cid}/proofs`, {
+        signal: AbortSignal.timeout(askTimeoutMs)
+      })
+    } catch {
+      // Down or busy; who asks for a challenge asks again.
+    }
+  }
+
   async serve(objects: readonly Acknowledged[], traffic: Traffic): Promise<void> {
     for (const object of objects) {
       await Promise.all(this.#pool.nodes.map((node) => traffic.readWhole(node, object)))
@@ -105,7 +116,8 @@ export class Inspection {
     for (const node of this.#pool.nodes) {
       const torn = await disks.tornBlocks(node)
       if (torn.length > 0) throw new Broken('torn', `${node.name}: ${torn.join(', ')}`)
-      const strays = await node.strayFiles()
+      // What was found damaged is kept aside, for people to look at.
+      const strays = (await node.strayFiles()).filter((name) => !name.endsWith('.bad'))
       if (strays.length > 0) throw new Broken('strays', `${node.name}: ${strays.join(', ')}`)
       roots.set(node.name, new Set(await node.blockFiles()))
     }

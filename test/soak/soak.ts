@@ -1,19 +1,34 @@
-// One soak: six operators, traffic all the while, storms of blows with a cleaning interval after each, and at the end
-// the whole promise. The first thing that does not hold ends it; the folders are then kept.
+// One soak: operators as processes, traffic all the while, storms of blows with a cleaning interval after each, and at
+// the end the whole promise. The first thing that does not hold ends it; the folders are then kept.
+// In chaos every node stands behind a cable and a proxy of ours, and lines and disks are struck as well.
 
 import { rm } from 'node:fs/promises'
 import { seededRandom } from '@commonhold/core'
 import { ProcessPool } from '../processes/process-pool.ts'
 import { Blows, copies, type Kind } from './blows.ts'
 import { Broken, type Check } from './broken.ts'
+import { Flips } from './flips.ts'
+import { Ground } from './ground.ts'
 import { Inspection } from './inspection.ts'
 import { Objects } from './objects.ts'
 import { type Counts, Traffic } from './traffic.ts'
+import { Weather, type WeatherKind } from './weather.ts'
 
 /** Storms are about as long as Ceph's thrasher waits between its own cleanings. */
 const stormMs = 60_000
 const meetBoundMs = 180_000
-const names = ['birch', 'cedar', 'hazel', 'linden', 'maple', 'rowan']
+
+export const profiles = {
+  soak: { names: ['birch', 'cedar', 'hazel', 'linden', 'maple', 'rowan'], onGround: false },
+  chaos: {
+    names: ['alder', 'birch', 'cedar', 'hazel', 'linden', 'maple', 'rowan', 'willow'],
+    onGround: true
+  }
+} as const
+export type ProfileName = keyof typeof profiles
+
+/** These have small disks of their own, in chaos. */
+const smallDisks = ['alder', 'maple']
 
 export interface SoakResult {
   readonly passed: readonly Check[]
@@ -26,7 +41,11 @@ export interface SoakResult {
   /** How many answers were for how many copies. */
   readonly answers: ReadonlyMap<number, number>
   readonly unanswered: number
-  readonly blows: Readonly<Record<Kind, number>>
+  readonly blows: ReadonlyMap<Kind, number>
+  /** Chaos only. */
+  readonly weather?: Readonly<Record<WeatherKind, number>>
+  readonly flips?: number
+  readonly cables?: boolean
   readonly cleanings: number
   readonly healthyMsMax: number
   readonly startMsMax: number
@@ -35,6 +54,7 @@ export interface SoakResult {
 }
 
 export interface SoakOptions {
+  readonly profile: ProfileName
   readonly seed: number
   readonly minutes: number
   readonly say: (line: string) => void
@@ -42,12 +62,24 @@ export interface SoakOptions {
   readonly interrupt: AbortSignal
 }
 
-export async function soak({ seed, minutes, say, interrupt }: SoakOptions): Promise<SoakResult> {
+export async function soak(options: SoakOptions): Promise<SoakResult> {
+  const { names, onGround } = profiles[options.profile]
+  if (!onGround) return await run(options, names)
+  await using ground = await Ground.lay(names, options.seed + 4, smallDisks, options.say)
+  return await run(options, names, ground)
+}
+
+async function run(
+  { seed, minutes, say, interrupt }: SoakOptions,
+  names: readonly string[],
+  ground?: Ground
+): Promise<SoakResult> {
   const startedMs = performance.now()
   const pool = await ProcessPool.start({
     names,
     timeScale: 60,
     keepFolders: true,
+    ...(ground === undefined ? {} : { site: (name) => ground.site(name) }),
     // A cache of a few objects, so that some reads come out of it; acknowledged for all copies when they come in time.
     settings: { 'http.cache': 4_000_000, 'pool.ackCopies': copies, 'pool.ackWait': '4s' }
   })
@@ -56,8 +88,23 @@ export async function soak({ seed, minutes, say, interrupt }: SoakOptions): Prom
   const fail = (err: unknown): void => failing.abort(err)
   interrupt.addEventListener('abort', () => fail(interrupt.reason))
   const objects = new Objects(seed)
-  const blows = new Blows({ nodes: pool.nodes, random: seededRandom(seed), say, fail })
-  const traffic = new Traffic({
+  const flips = new Flips({
+    objects: () => [...objects.acknowledged.values()],
+    random: seededRandom(seed + 5),
+    read: async (node, object) => {
+      await traffic.touch(node, object)
+      for (const other of blows.standing) if (other !== node) await inspection.challenge(other, object)
+    }
+  })
+  const blows = new Blows({
+    nodes: pool.nodes,
+    random: seededRandom(seed),
+    say,
+    fail,
+    ...(ground === undefined ? {} : { ground, flips })
+  })
+  const weather = ground === undefined ? undefined : new Weather(ground, names, seededRandom(seed + 6))
+  const traffic: Traffic = new Traffic({
     pool,
     blows,
     objects,
@@ -89,7 +136,11 @@ export async function soak({ seed, minutes, say, interrupt }: SoakOptions): Prom
     const moving = traffic.run(AbortSignal.any([trafficOver.signal, failed])).catch(fail)
     const endMs = performance.now() + minutes * 60_000
     while (performance.now() < endMs) {
+      const sky = new AbortController()
+      const passing = weather?.run(AbortSignal.any([sky.signal, failed]))
       await blows.storm(Math.min(stormMs, endMs - performance.now()), failed)
+      sky.abort()
+      await passing
       failed.throwIfAborted()
       await cleaning()
     }
@@ -99,7 +150,7 @@ export async function soak({ seed, minutes, say, interrupt }: SoakOptions): Prom
     passed.push('reads')
     await pool.untilAllMeet(meetBoundMs)
     await cleaning()
-    passed.push('cleanings')
+    passed.push('cleanings', 'flips')
     const all = [...objects.acknowledged.values()]
     say(`the end: proofs of ${all.length} objects`)
     await inspection.prove(all)
@@ -130,6 +181,8 @@ export async function soak({ seed, minutes, say, interrupt }: SoakOptions): Prom
     }
   }
   await pool[Symbol.asyncDispose]()
+  // The disks that are mounted in them go first.
+  await ground?.[Symbol.asyncDispose]()
   if (broken === undefined) await rm(pool.folder, { recursive: true, force: true })
   return {
     passed,
@@ -141,6 +194,9 @@ export async function soak({ seed, minutes, say, interrupt }: SoakOptions): Prom
     answers: objects.answers,
     unanswered: objects.unanswered.length,
     blows: blows.counts,
+    ...(weather === undefined
+      ? {}
+      : { weather: weather.counts, flips: flips.count, cables: ground?.hasCables === true }),
     cleanings,
     healthyMsMax,
     startMsMax: blows.startMsMax,

@@ -82,6 +82,11 @@ export class Traffic {
     ])
   }
 
+  /** Asks once, and whatever comes must be right: for what may be damaged where it is read. */
+  async touch(node: NodeProcess, object: Acknowledged): Promise<void> {
+    await this.#attempt(node, object, `/ipfs/${object.cid}`)
+  }
+
   /** All of it through this bridge, byte for byte. */
   async readWhole(node: NodeProcess, object: Acknowledged): Promise<void> {
     const endMs = performance.now() + readBoundMs
@@ -179,12 +184,15 @@ export class Traffic {
     const range = random.unit() < 0.5 ? rangeIn(random, object.size) : undefined
     this.counts[range === undefined ? 'reads' : 'ranges']++
     using watch = blows.watch()
-    const startedMs = performance.now()
+    let startedMs = performance.now()
     const problems: string[] = []
     for (;;) {
       const bridge = pick(random, blows.standing)
       const hits = blows.hits(bridge)
+      const askedMs = performance.now()
       const problem = await this.#attempt(bridge, object, path, range)
+      // A reader whose bridge was struck down while it was asked has waited for nothing.
+      if (problem !== undefined && blows.hits(bridge) !== hits) startedMs += performance.now() - askedMs
       const tookMs = performance.now() - startedMs
       if (problem === undefined) {
         this.counts.readMsMax = Math.max(this.counts.readMsMax, tookMs)
