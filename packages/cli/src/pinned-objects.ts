@@ -6,7 +6,7 @@ import type { FetchOptions, HeldObject, HeldSegments, ObjectStore, Space } from 
 import type { CID } from 'multiformats/cid'
 
 export interface PinnedObjectsComponents {
-  readonly objects: Omit<ObjectStore, 'fetch' | 'provide' | 'openSegments'> & {
+  readonly objects: Omit<ObjectStore, 'size' | 'fetch' | 'provide' | 'openSegments'> & {
     get(root: CID): Promise<(HeldObject & { readonly digest?: Uint8Array }) | undefined>
   }
   readonly fetcher: { fetch(root: CID, from: readonly NodeId[], options?: FetchOptions): Promise<HeldObject> }
@@ -24,8 +24,10 @@ export function pinnedObjects(components: PinnedObjectsComponents): ObjectStore 
     storeEpoch: objects.storeEpoch,
     has: (root) => objects.has(root),
     heldOf: (roots) => objects.heldOf(roots),
+    size: async (root) => (await objects.get(root))?.size,
     roots: (options?: AbortOptions) => objects.roots(options),
     blocks: (root, options) => objects.blocks(root, options),
+    block: (cid, options) => objects.block(cid, options),
     fetch: (root, from, options) => fetcher.fetch(root, from, options),
     remove: (root) => objects.remove(root),
     quarantine: (root) => objects.quarantine(root),

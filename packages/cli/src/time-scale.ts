@@ -1,5 +1,7 @@
-// What running the pool's delays faster must not make faster: other machines. Waits for an answer stay
-// as long as they are in real time, and so do the speeds expected of others.
+// What running the pool's delays faster must not make faster: machines. Waits for an answer stay as long as
+// they are in real time, and so do the speeds that are expected of others. What a node permits itself (bytes
+// of audits and of repairs per second) follows the pool's clock, because so does the need for them: a month of
+// audits in twelve hours is sixty times as much reading per second.
 
 import { type KeepingOptions, keepingDefaults } from '@commonhold/pinning'
 import type { Config } from './config.ts'
@@ -16,8 +18,7 @@ export function keepingAt(pool: Config['pool']): Partial<KeepingOptions> {
   const speeds = {
     proofBytesPerSecondMin: keepingDefaults.proofBytesPerSecondMin / timeScale,
     offerBytesPerSecondMin: keepingDefaults.offerBytesPerSecondMin / timeScale,
-    answerBytesPerSecondMax: keepingDefaults.answerBytesPerSecondMax / timeScale,
-    repairBytesPerSecondMax: keepingDefaults.repairBytesPerSecondMax / timeScale
+    holdBytesPerSecond: keepingDefaults.holdBytesPerSecond / timeScale
   }
   return {
     ...(timeScale === 1 ? { ackWaitMs: waits.ackWaitMs } : { ...waits, ...speeds }),

@@ -2,7 +2,7 @@
 // Bounded in bytes per second and answers at once, all challengers together; beyond it `busy`, which is
 // no failure. A damaged block makes this copy absent here and now, before anybody else finds it.
 
-import type { NodeId } from '@commonhold/core'
+import { type NodeId, NotFoundError } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import {
   type ChallengeAnswer,
@@ -14,7 +14,7 @@ import {
 import type { Holds } from './holds.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import { Pace } from './pace.ts'
-import { pathTo, proofDigest } from './proof.ts'
+import { pathTo } from './proof.ts'
 
 export class Answers {
   readonly #parts: KeepingParts
@@ -49,17 +49,20 @@ export class Answers {
   }
 
   async #proof(from: NodeId, nonce: Uint8Array, root: CID, hold: boolean): Promise<ProofAnswer> {
-    const { components, roster } = this.#parts
-    return await this.#reading(root, from, hold, async (held): Promise<ProofAnswer> => {
-      const subject = { pool: roster.poolId, nonce, keeper: components.keys.nodeId, root }
-      return { kind: 'proof', digest: await proofDigest(subject, components.objects.blocks(root)), held }
+    const { components, roster, readings } = this.#parts
+    const subject = { pool: roster.poolId, nonce, keeper: components.keys.nodeId, root }
+    // A reading that is to come anyway is neither work nor bytes more.
+    const mayRead = (size: number): boolean => readings.isAwaited(subject) || this.#mayRead(size)
+    return await this.#reading(root, from, hold, mayRead, async (held): Promise<ProofAnswer> => {
+      return { kind: 'proof', digest: await readings.digest(subject), held }
     })
   }
 
   async #path(from: NodeId, nonce: Uint8Array, root: CID, hold: boolean): Promise<PathAnswer['answer']> {
-    const { components, options } = this.#parts
-    return await this.#reading(root, from, hold, async (held): Promise<PathAnswer['answer']> => {
-      const blocks = await pathTo(nonce, root, components.objects.blocks(root))
+    const { options } = this.#parts
+    const mayRead = (size: number): boolean => this.#mayRead(Math.min(size, options.pathBytesMax))
+    return await this.#reading(root, from, hold, mayRead, async (held): Promise<PathAnswer['answer']> => {
+      const blocks = await pathTo(nonce, root, (cid) => this.#block(cid))
       const bytes = blocks.reduce((sum, block) => sum + block.length, 0)
       return bytes > options.pathBytesMax ? { kind: 'busy' } : { kind: 'path', blocks, held }
     })
@@ -69,19 +72,20 @@ export class Answers {
     root: CID,
     from: NodeId,
     hold: boolean,
+    mayRead: (size: number) => boolean,
     read: (held: boolean) => Promise<A>
   ): Promise<A | { kind: 'absent' | 'declined' | 'busy' }> {
-    const { components, wanted, options } = this.#parts
+    const { components, wanted } = this.#parts
     const wish = await wanted.get(root)
     const subject = wish?.digest === undefined ? { root } : { root, digest: wish.digest }
     if ((await components.policy.decide(subject)).verdict === 'deny') return { kind: 'declined' }
-    if (!(await components.objects.has(root))) return { kind: 'absent' }
-    if (this.#running >= options.answerConcurrency || !this.#pace.take(wish?.size ?? 0))
-      return { kind: 'busy' }
+    const size = await components.objects.size(root)
+    if (size === undefined) return { kind: 'absent' }
+    if (!mayRead(size)) return { kind: 'busy' }
     this.#running++
     try {
       // The promise first, then the reading: between them nothing may drop what the answer speaks of.
-      const held = hold && (await this.#holds.grant(root, from))
+      const held = hold && (await this.#holds.grant(root, size, from))
       const answer = await read(held)
       this.#given++
       return answer
@@ -90,6 +94,16 @@ export class Answers {
     } finally {
       this.#running--
     }
+  }
+
+  #mayRead(bytes: number): boolean {
+    return this.#running < this.#parts.options.answerConcurrency && this.#pace.take(bytes)
+  }
+
+  async #block(cid: CID): Promise<Uint8Array> {
+    const block = await this.#parts.components.objects.block(cid)
+    if (block === undefined) throw new NotFoundError(`Block ${cid.toString()} is not on this node.`)
+    return block
   }
 
   async #unreadable(root: CID, err: unknown): Promise<{ kind: 'absent' | 'busy' }> {

@@ -69,6 +69,8 @@ export interface ObjectStore {
   has(root: CID): Promise<boolean>
   /** Those of these that `has` says of. */
   heldOf(roots: readonly CID[]): Promise<readonly CID[]>
+  /** File bytes of an object of which every block is on disk; absent when `has` is false. */
+  size(root: CID): Promise<number | undefined>
   /** All complete objects here, in byte order of the digest of their root. */
   roots(options?: AbortOptions): AsyncIterable<HeldObject>
   /**
@@ -76,6 +78,8 @@ export interface ObjectStore {
    * @throws NotFoundError when a block is absent, CorruptBlockError when one is damaged.
    */
   blocks(root: CID, options?: AbortOptions): AsyncIterable<Uint8Array>
+  /** One verified block, whichever object it belongs to; `undefined` when it is absent or damaged. */
+  block(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined>
   /**
    * Pulls the object from these peers (first one first, the others when it fails) and makes it
    * durable and complete before it resolves.

@@ -1,8 +1,9 @@
 // Promises not to release: the keeper's half of prove-and-hold. A hold lives in memory, because after a
-// start nothing is released for `holdMs` anyway. A hold binds release, never a takedown.
+// start nothing is released for as long anyway. A hold binds release, never a takedown.
 
 import { type NodeId, toHex } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
+import { holdMsFor } from './by-size.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import { rootKey } from './root-key.ts'
 
@@ -24,16 +25,16 @@ export class Holds {
   }
 
   /**
-   * Promises `from` to keep our copy for `holdMs`, unless we are releasing it ourselves: then two that
+   * Promises `from` to keep our copy for `holdMsFor` its size, unless we are releasing it ourselves: then two that
    * count on each other both back off. No `await` between the check and the promise.
    */
-  async grant(root: CID, from: NodeId): Promise<boolean> {
+  async grant(root: CID, size: number, from: NodeId): Promise<boolean> {
     const { components, options, roster } = this.#parts
     const name = toHex(rootKey(root))
     if (roster.member(from) === undefined || this.#releasing.has(name)) return false
     if (this.#untilMs.size >= options.holdsMax && !this.#untilMs.has(name)) this.#forgetPast()
     if (this.#untilMs.size >= options.holdsMax && !this.#untilMs.has(name)) return false
-    this.#untilMs.set(name, components.clock.monotonicMs() + options.holdMs)
+    this.#untilMs.set(name, components.clock.monotonicMs() + holdMsFor(size, options))
     return true
   }
 
@@ -43,18 +44,18 @@ export class Holds {
   }
 
   /**
-   * Not for `holdMs` after a start, because holds granted before it are forgotten but may still be relied upon; nor
+   * Not for as long as a hold after a start, because holds granted before it are forgotten but may still be relied upon; nor
    * after a sleep, because what we know of wishes and holders is as old as that until the others told us.
    */
-  mayRelease(): boolean {
+  mayRelease(size: number): boolean {
     const { time, options } = this.#parts
     const awakeSinceMs = time.awakeSinceMs()
-    return awakeSinceMs === this.#emptySinceMs || time.nowMs() - awakeSinceMs >= options.holdMs
+    return awakeSinceMs === this.#emptySinceMs || time.nowMs() - awakeSinceMs >= holdMsFor(size, options)
   }
 
   /** From now on holds are refused; `false` when one is in force, and nothing was begun. */
-  beginRelease(root: CID): boolean {
-    if (!this.mayRelease() || this.isHeld(root)) return false
+  beginRelease(root: CID, size: number): boolean {
+    if (!this.mayRelease(size) || this.isHeld(root)) return false
     this.#releasing.add(toHex(rootKey(root)))
     return true
   }

@@ -43,7 +43,10 @@ export interface KeepingOptions {
   readonly repairRetryMs: number
   /** Longest wait between tries of one failing pull, in ms. @default 600000 (10 min) */
   readonly repairRetryMsMax: number
-  /** A source remembers an intent to fetch for so long, in ms, and counts it as a copy. @default 120000 (2 min) */
+  /**
+   * A source remembers an intent to fetch for so long, in ms, beside the time the object takes at
+   * `offerBytesPerSecondMin`, and counts it as a copy. @default 120000 (2 min)
+   */
   readonly fetchIntentMs: number
 
   /** Age at which a proof no longer makes a live copy, in ms. @default 2592000000 (30 days) */
@@ -52,7 +55,10 @@ export interface KeepingOptions {
   readonly proofEveryMs: number
   /** A new copy is challenged this long after its claim, in ms: time to drop what was never meant to be kept. @default 300000 (5 min) */
   readonly proofSettleMs: number
-  /** How long beyond that an unproven claim still keeps others from making a copy, in ms. @default 600000 (10 min) */
+  /**
+   * How long beyond that an unproven claim still keeps others from making a copy, in ms, beside the time for
+   * reading the object at `proofBytesPerSecondMin`. @default 600000 (10 min)
+   */
   readonly proofPatienceMs: number
   /** Wait before a copy that gave no answer, or a wrong one, is asked again, in ms. @default 300000 (5 min) */
   readonly proofRetryMs: number
@@ -97,8 +103,14 @@ export interface KeepingOptions {
   /** How long a keeper waits for the next segment before it drops what came, in ms: a slow uploader needs minutes for one. @default 600000 (10 min) */
   readonly segmentIdleMs: number
 
-  /** How long an answer to prove-and-hold binds the keeper, in ms. @default 600000 (10 min) */
+  /** How long an answer to prove-and-hold binds the keeper, in ms, beside the time for the object's size. @default 600000 (10 min) */
   readonly holdMs: number
+  /**
+   * A hold is longer by the time this takes for the object, in bytes per second: it has to outlast the keepers'
+   * reading and then our own. Like `holdMs` a rule between members, so that both sides count alike. Higher makes
+   * the release of a film impossible on slow disks, lower holds films longer. @default 4194304 (4 MiB/s)
+   */
+  readonly holdBytesPerSecond: number
   /** A release is called off when this little of the hold is left, in ms: delivery and scheduling. @default 60000 (1 min) */
   readonly holdMarginMs: number
   /** Wait before a release that was refused is tried again, in ms, jittered. @default 900000 (15 min) */
@@ -200,6 +212,7 @@ export const keepingDefaults: KeepingOptions = Object.freeze({
   segmentedUploadsPerMemberMax: 2,
   segmentIdleMs: 10 * minuteMs,
   holdMs: 10 * minuteMs,
+  holdBytesPerSecond: 4 * mebibyte,
   holdMarginMs: minuteMs,
   releaseRetryMs: 15 * minuteMs,
   releaseConcurrency: 4,

@@ -6,6 +6,7 @@ import type { Dialogue } from './dialogue.ts'
 import type { Wanted } from './journal/wanted.ts'
 import type { KeepingOptions } from './keeping-options.ts'
 import type { OwnTime } from './own-time.ts'
+import type { Readings } from './readings.ts'
 import type { RootLocks } from './root-locks.ts'
 import type { Roster } from './roster/roster.ts'
 
@@ -17,4 +18,5 @@ export interface KeepingParts {
   readonly options: KeepingOptions
   readonly time: OwnTime
   readonly locks: RootLocks
+  readonly readings: Readings
 }

@@ -15,7 +15,7 @@ import type { Member } from './roster/member.ts'
 import { stageUse } from './staging.ts'
 import type { Copy } from './tally.ts'
 
-type Asked = Pick<Wish, 'root' | 'copiesMin' | 'digest'>
+type Asked = Pick<Wish, 'root' | 'size' | 'copiesMin' | 'digest'>
 
 export class Observer {
   readonly #parts: KeepingParts
@@ -66,13 +66,15 @@ export class Observer {
       const known = copies[i] ?? []
       const here = known.some((copy) => copy.state.kind === 'own')
       situations.push({
+        size: wish.size,
         copiesMin: wish.copiesMin,
         ranking: withRefusals(ranking, known),
         copies: known,
         self: {
           ...self,
           copy: here ? (noted.get(toHex(rootKey(wish.root)))?.origin ?? 'repair') : 'none',
-          allowed: await this.#allows(wish)
+          allowed: await this.#allows(wish),
+          mayRelease: this.#holds.mayRelease(wish.size)
         },
         pool
       })
@@ -161,7 +163,7 @@ export class Observer {
   }
 
   /** What is so of this node whatever the object. */
-  async #self(): Promise<Omit<SelfView, 'copy' | 'allowed'>> {
+  async #self(): Promise<Omit<SelfView, 'copy' | 'allowed' | 'mayRelease'>> {
     const { components, roster } = this.#parts
     const space = await components.objects.space()
     const { usedBytes, capacityBytes } = space
@@ -171,8 +173,7 @@ export class Observer {
       // Who offers nothing lacks no room.
       full: capacityBytes > 0 && (await this.isFull()),
       diskUse: capacityBytes === 0 ? 1 : usedBytes / capacityBytes,
-      stageUse: stageUse(space),
-      mayRelease: this.#holds.mayRelease()
+      stageUse: stageUse(space)
     }
   }
 

@@ -15,6 +15,7 @@ import {
 } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
+import { offerMsFor } from './by-size.ts'
 import type { Census } from './census.ts'
 import { within } from './deadline.ts'
 import type { RequestType } from './dialogue.ts'
@@ -184,7 +185,7 @@ export class Offers {
     try {
       const answer = await within(
         components.clock,
-        options.offerAnswerMs + (size / options.offerBytesPerSecondMin) * 1000,
+        offerMsFor(size, options),
         (abort) => dialogue.ask(keeper, offerRequest, offer, abort),
         { signal: this.#stop.signal }
       )
@@ -234,7 +235,7 @@ export class Offers {
     this.#taking++
     try {
       // A copy we are about to release is no promise to give.
-      if (!(await this.#holds.grant(root, from))) return { kind: 'busy' }
+      if (!(await this.#holds.grant(root, size, from))) return { kind: 'busy' }
       // The wish first: bytes without a durable wish would be garbage to us after a crash.
       await this.#ports.accept({ openings: [offer.opening], batches: [offer.batch] })
       if (!(await components.objects.has(root))) {

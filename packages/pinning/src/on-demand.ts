@@ -56,9 +56,7 @@ export class OnDemand {
       if (wish === undefined) throw new NotFoundError(`Nobody in this pool wants ${root.toString()}.`)
       const { operators } = observer.pool()
       if (operators < wish.copiesMin) throw new PoolTooSmallError(operators, wish.copiesMin)
-      const soon = this.#soon(options)
       await keeping.look(root)
-      await this.#proveClaims(root, options)
       const situation = await observer.situation(wish)
       const plan = planObject(situation, limits)
       // An upload goes only when `copiesMin` other operators have proven theirs; where there are not as many
@@ -66,7 +64,9 @@ export class OnDemand {
       const stays = operators - 1 < wish.copiesMin
       const placed = stays || situation.self.copy !== 'upload' || isPlacedHere(situation, limits)
       if (plan.health === 'healthy' && placed) return statusOf(wish, situation, plan)
-      await soon
+      // Looked at again when all have answered, and before that for what others find out meanwhile.
+      await Promise.race([this.#proveClaims(root, options), this.#pause(limits.tickMs, options)])
+      await this.#pause(limits.tickMs / 5, options)
       this.#stop.signal.throwIfAborted()
     }
   }
@@ -74,7 +74,8 @@ export class OnDemand {
   async #proveClaims(root: CID, options?: AbortOptions): Promise<void> {
     const copies = await this.#stations.census.copiesOf(root)
     const unproven = copies.filter((copy) => copy.awayMs === 0 && copy.state.kind === 'claimed')
-    await Promise.all(unproven.map((copy) => this.#proveOne(root, copy, options)))
+    // A failure shows in the next look, which throws for whoever still waits.
+    await Promise.allSettled(unproven.map((copy) => this.#proveOne(root, copy, options)))
   }
 
   async #proveOne(root: CID, copy: Copy, options?: AbortOptions): Promise<ProofOutcome> {
@@ -82,15 +83,12 @@ export class OnDemand {
     const { node, operator } = copy
     if (copy.state.kind === 'own') return { node, operator, outcome: 'own', by: 'none', tookMs: 0 }
     const beganMs = clock.monotonicMs()
-    const [verdict] = await this.#stations.prover.challenge(node, [root], options)
-    const tookMs = clock.monotonicMs() - beganMs
-    // Left out: a challenge of the loop about this very copy is under way.
-    if (verdict === undefined) return { node, operator, outcome: 'busy', by: 'none', tookMs }
-    return { node, operator, outcome: verdict.outcome, by: verdict.by, tookMs }
+    const { outcome, by } = await this.#stations.prover.challengeOne(node, root, options)
+    return { node, operator, outcome, by, tookMs: clock.monotonicMs() - beganMs }
   }
 
-  async #soon(options?: AbortOptions): Promise<void> {
+  async #pause(ms: number, options?: AbortOptions): Promise<void> {
     const signals = [this.#stop.signal, ...(options?.signal === undefined ? [] : [options.signal])]
-    await slept(this.#parts.components.clock, this.#parts.options.tickMs / 5, AbortSignal.any(signals))
+    await slept(this.#parts.components.clock, ms, AbortSignal.any(signals))
   }
 }

@@ -5,12 +5,15 @@
 // makes one copy too many and never one too few. docs/plan-rules.md names each rule and its test.
 
 import type { NodeId, OperatorId } from '@commonhold/core'
+import { patientWith } from './by-size.ts'
 import type { KeepingOptions } from './keeping-options.ts'
 import type { KeeperClass } from './roster/member.ts'
 import { boundsFor, type Copy, type Health, isLive, type Tally, type TargetBounds, tally } from './tally.ts'
 
 /** Everything the decision depends on; two nodes that agree on this agree on the plan. */
 export interface Situation {
+  /** File bytes, as the wish says. */
+  readonly size: number
   readonly copiesMin: number
   /** All counted keepers for the object's group, best first, one per operator; we may be among them. */
   readonly ranking: readonly Candidate[]
@@ -46,7 +49,7 @@ export interface SelfView {
   readonly diskUse: number
   /** Used share of the room that uploads have here, 0 to 1. */
   readonly stageUse: number
-  /** False for `holdMs` after a start: holds we granted before it are forgotten but may still run. */
+  /** False for as long as a hold after a start: holds we granted before it are forgotten but may still run. */
   readonly mayRelease: boolean
 }
 
@@ -118,7 +121,8 @@ export interface Plan {
   readonly reviewAfterMs?: number
 }
 
-export function planObject(situation: Situation, options: KeepingOptions): Plan {
+export function planObject(situation: Situation, usual: KeepingOptions): Plan {
+  const options = patientWith(situation.size, usual)
   const bounds = boundsFor(situation.copiesMin, situation.ranking)
   const counts = tally(situation.copies, bounds, options)
   const view: View = {
@@ -158,8 +162,9 @@ export function planObject(situation: Situation, options: KeepingOptions): Plan 
 /** To whom a new object is offered: its placement first, then whoever would take a place that is refused. */
 export function keepersFor(
   situation: Situation,
-  options: KeepingOptions
+  usual: KeepingOptions
 ): { readonly copies: number; readonly keepers: readonly NodeId[] } {
+  const options = patientWith(situation.size, usual)
   const bounds = boundsFor(situation.copiesMin, situation.ranking)
   const counts = tally(situation.copies, bounds, options)
   const able = situation.ranking.filter(
@@ -175,7 +180,8 @@ export function keepersFor(
 /** Who should hold it, as this node sees it: the first `copiesTarget` that can. */
 export function placementFor(situation: Situation, options: KeepingOptions): readonly Candidate[] {
   const bounds = boundsFor(situation.copiesMin, situation.ranking)
-  return placementOf(situation, bounds, tally(situation.copies, bounds, options))
+  const counts = tally(situation.copies, bounds, patientWith(situation.size, options))
+  return placementOf(situation, bounds, counts)
 }
 
 /** Whether our copy is where placement wants it. */

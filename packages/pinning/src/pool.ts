@@ -32,6 +32,7 @@ import { keepersFor, type Plan } from './plan.ts'
 import { Presence } from './presence.ts'
 import { ProofReceipts } from './proof-receipts.ts'
 import { Prover } from './prove.ts'
+import { Readings } from './readings.ts'
 import { type ReleaseOutcome, Releases } from './release.ts'
 import { Repairs } from './repair.ts'
 import { Reports } from './report.ts'
@@ -110,7 +111,8 @@ export class Pool implements AsyncDisposable {
       dialogue,
       options,
       time,
-      locks: new RootLocks()
+      locks: new RootLocks(),
+      readings: new Readings(components.objects)
     }
     const presence = new Presence(parts, () => this.#news.standing())
     const census = new Census(parts, presence)

@@ -25,20 +25,34 @@ export interface ProofSubject {
  * HMAC-SHA256 over all block bytes, depth first, each block once per occurrence. The key is derived
  * from everything the proof is about: nothing can be computed before the nonce is known, and the nonce
  * is no mere prefix whose hash state could be kept instead of the bytes.
+ * @param subjects all about the object of these blocks, each with a digest of its own
  */
+export async function proofDigests(
+  subjects: readonly ProofSubject[],
+  blocks: AsyncIterable<Uint8Array>
+): Promise<readonly Uint8Array[]> {
+  const digests = subjects.map((subject) => createHmac('sha256', keyOf(subject)))
+  for await (const block of blocks) for (const digest of digests) digest.update(block)
+  return digests.map((digest) => new Uint8Array(digest.digest()))
+}
+
+/** The same of one. */
 export async function proofDigest(
   subject: ProofSubject,
   blocks: AsyncIterable<Uint8Array>
 ): Promise<Uint8Array> {
-  const key = createHmac('sha256', subject.nonce)
+  const digest = createHmac('sha256', keyOf(subject))
+  for await (const block of blocks) digest.update(block)
+  return new Uint8Array(digest.digest())
+}
+
+function keyOf(subject: ProofSubject): Uint8Array {
+  return createHmac('sha256', subject.nonce)
     .update('commonhold/proof/v1\0')
     .update(subject.pool)
     .update(publicKeyOfNode(subject.keeper))
     .update(rootKey(subject.root))
     .digest()
-  const digest = createHmac('sha256', key)
-  for await (const block of blocks) digest.update(block)
-  return new Uint8Array(digest.digest())
 }
 
 interface Link {
@@ -50,27 +64,19 @@ interface Link {
 /**
  * The blocks from the root down to one leaf. At every node the nonce picks a link, weighted by the bytes
  * below it, so that each byte of the object is about equally likely to be asked for.
- * @param blocks depth first, from the root
+ * @param read a verified block of the object
  */
 export async function pathTo(
   nonce: Uint8Array,
   root: CID,
-  blocks: AsyncIterable<Uint8Array>
+  read: (cid: CID) => Promise<Uint8Array>
 ): Promise<Uint8Array[]> {
   const path: Uint8Array[] = []
-  /** Subtrees still to come, the next on top; `wanted` ones are on the path. */
-  const ahead: { cid: CID; wanted: boolean }[] = [{ cid: root, wanted: true }]
-  for await (const block of blocks) {
-    const next = ahead.pop()
-    if (next === undefined) break
-    const links = linksOf(next.cid, block)
-    const picked = next.wanted ? pick(nonce, path.length, links) : -1
-    if (next.wanted) path.push(block)
-    if (next.wanted && picked === -1) break
-    for (let i = links.length - 1; i >= 0; i--) {
-      const link = links[i]
-      if (link !== undefined) ahead.push({ cid: link.cid, wanted: i === picked })
-    }
+  for (let cid: CID | undefined = root; cid !== undefined; ) {
+    const block: Uint8Array = await read(cid)
+    const links = linksOf(cid, block)
+    cid = links[pick(nonce, path.length, links)]?.cid
+    path.push(block)
   }
   return path
 }

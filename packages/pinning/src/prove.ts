@@ -3,15 +3,16 @@
 // Only a wrong answer to a question whose right answer we know counts against a keeper; silence, refusal,
 // `busy` and our own trouble are neutral.
 
-import { type AbortOptions, type NodeId, toHex } from '@commonhold/core'
+import { type AbortOptions, type NodeId, toHex, unlessAborted } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
+import { answerMsFor } from './by-size.ts'
 import type { Census } from './census.ts'
 import { challengeRequest, type ProofAnswer, pathRequest } from './challenge.ts'
 import { within } from './deadline.ts'
 import { sameBytes } from './fields.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Presence } from './presence.ts'
-import { nonceBytes, proofDigest, verifyPath } from './proof.ts'
+import { nonceBytes, type ProofSubject, verifyPath } from './proof.ts'
 import type { ProofReceipts } from './proof-receipts.ts'
 import { rootKey } from './root-key.ts'
 
@@ -19,8 +20,10 @@ export interface Verdict {
   readonly root: CID
   readonly outcome: 'proven' | 'wrong' | 'absent' | 'declined' | 'busy' | 'silent'
   readonly by: 'digest' | 'path' | 'none'
-  /** Whether the keeper promised not to release it for `holdMs` from when we asked. */
+  /** Whether the keeper promised not to release it for `holdMsFor` its size from `askedMs` on. */
   readonly held: boolean
+  /** Monotonic time just before we asked. */
+  readonly askedMs: number
 }
 
 export interface ChallengeOptions extends AbortOptions {
@@ -33,8 +36,8 @@ export class Prover {
   readonly #census: Census
   readonly #presence: Presence
   readonly #receipts: ProofReceipts
-  /** `keeper root` of challenges without an answer yet: one question about one copy at a time. */
-  readonly #pending = new Set<string>()
+  /** By `keeper root`, what is asked and without an answer yet: one question about one copy at a time. */
+  readonly #pending = new Map<string, Promise<readonly Verdict[]>>()
   readonly counts: { made: number; wrong: number; silent: number } = { made: 0, wrong: 0, silent: 0 }
   /** Told when comparing found our own copy damaged. */
   onDamage: (root: CID) => void = () => {}
@@ -60,20 +63,38 @@ export class Prover {
     options?: ChallengeOptions
   ): Promise<readonly Verdict[]> {
     const free = roots.filter((root) => !this.isPending(keeper, root))
-    for (const root of free) this.#pending.add(pendingKey(keeper, root))
-    try {
-      const { here, elsewhere } = await this.#sort(free)
-      const verdicts: Verdict[] = []
-      const { proofObjectsMax } = this.#parts.options
-      for (let i = 0; i < here.length; i += proofObjectsMax) {
-        verdicts.push(...(await this.#byDigest(keeper, here.slice(i, i + proofObjectsMax), options)))
-      }
-      for (const root of elsewhere) verdicts.push(await this.#byPath(keeper, root, options))
-      await this.#record(keeper, verdicts)
-      return verdicts
-    } finally {
+    const asking = this.#ask(keeper, free, options).finally(() => {
       for (const root of free) this.#pending.delete(pendingKey(keeper, root))
+    })
+    for (const root of free) this.#pending.set(pendingKey(keeper, root), asking)
+    return await asking
+  }
+
+  /** One copy, now: by the answer that is awaited already, or by one of its own when that brings no hold. */
+  async challengeOne(keeper: NodeId, root: CID, options?: ChallengeOptions): Promise<Verdict> {
+    for (;;) {
+      const pending = this.#pending.get(pendingKey(keeper, root))
+      if (pending === undefined) break
+      const verdicts = await unlessAborted(settled(pending), options?.signal)
+      const verdict = verdicts.find((one) => one.root.equals(root))
+      // A hold asked for by somebody else may be about to run out.
+      if (verdict !== undefined && options?.hold !== true) return verdict
     }
+    const [verdict] = await this.challenge(keeper, [root], options)
+    if (verdict === undefined) throw new Error('a challenge without a verdict')
+    return verdict
+  }
+
+  async #ask(keeper: NodeId, roots: readonly CID[], options?: ChallengeOptions): Promise<Verdict[]> {
+    const { here, elsewhere } = await this.#sort(roots)
+    const verdicts: Verdict[] = []
+    const { proofObjectsMax } = this.#parts.options
+    for (let i = 0; i < here.length; i += proofObjectsMax) {
+      verdicts.push(...(await this.#byDigest(keeper, here.slice(i, i + proofObjectsMax), options)))
+    }
+    for (const root of elsewhere) verdicts.push(await this.#byPath(keeper, root, options))
+    await this.#record(keeper, verdicts)
+    return verdicts
   }
 
   async #sort(roots: readonly CID[]): Promise<{ here: CID[]; elsewhere: CID[] }> {
@@ -91,11 +112,16 @@ export class Prover {
       roots.map(async (root) => (await this.#parts.wanted.get(root))?.size ?? 0)
     )
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
+    const askedMs = components.clock.monotonicMs()
+    const verdictOf = (root: CID, outcome: Verdict['outcome'], held = false): Verdict => {
+      const by = outcome === 'proven' || outcome === 'wrong' ? 'digest' : 'none'
+      return { root, outcome, by, held, askedMs }
+    }
     let answers: readonly ProofAnswer[]
     try {
       const answer = await within(
         components.clock,
-        limits.proofAnswerMs + (bytes / limits.proofBytesPerSecondMin) * 1000,
+        answerMsFor(bytes, limits),
         (abort) =>
           dialogue.ask(
             keeper,
@@ -111,40 +137,27 @@ export class Prover {
     } catch (err) {
       options?.signal?.throwIfAborted()
       components.log.debug('a challenge was not answered', { keeper, err })
-      return roots.map((root) => ({ root, outcome: 'silent', by: 'none', held: false }))
+      return roots.map((root) => verdictOf(root, 'silent'))
     }
     const verdicts: Verdict[] = []
     for (const [i, root] of roots.entries()) {
       const answer = answers[i]
-      if (answer === undefined) verdicts.push({ root, outcome: 'silent', by: 'none', held: false })
-      else if (answer.kind !== 'proof') verdicts.push({ root, outcome: answer.kind, by: 'none', held: false })
+      if (answer?.kind !== 'proof') verdicts.push(verdictOf(root, answer?.kind ?? 'silent'))
       else {
         const right = await this.#ownDigest({ pool: roster.poolId, nonce, keeper, root })
         // Our own copy cannot be read: we have no verdict on another's.
-        if (right === undefined) verdicts.push({ root, outcome: 'busy', by: 'none', held: false })
-        else {
-          const proven = sameBytes(right, answer.digest)
-          verdicts.push({
-            root,
-            outcome: proven ? 'proven' : 'wrong',
-            by: 'digest',
-            held: proven && answer.held
-          })
-        }
+        if (right === undefined) verdicts.push(verdictOf(root, 'busy'))
+        else if (sameBytes(right, answer.digest)) verdicts.push(verdictOf(root, 'proven', answer.held))
+        else verdicts.push(verdictOf(root, 'wrong'))
       }
     }
     return verdicts
   }
 
-  async #ownDigest(subject: {
-    pool: Uint8Array
-    nonce: Uint8Array
-    keeper: NodeId
-    root: CID
-  }): Promise<Uint8Array | undefined> {
+  async #ownDigest(subject: ProofSubject): Promise<Uint8Array | undefined> {
     const { objects, log } = this.#parts.components
     try {
-      return await proofDigest(subject, objects.blocks(subject.root))
+      return await this.#parts.readings.digest(subject)
     } catch (err) {
       const name = err instanceof Error ? err.name : ''
       if (name === 'CorruptBlockError' || name === 'NotFoundError') {
@@ -160,24 +173,25 @@ export class Prover {
     const { components, dialogue, wanted, options: limits } = this.#parts
     const nonce = components.random.bytes(nonceBytes)
     await this.#census.noteAsked(root, keeper)
-    // The keeper may have to read up to the leaf to find it.
+    // It may be behind objects of others that are being read.
     const size = (await wanted.get(root))?.size ?? 0
+    const askedMs = components.clock.monotonicMs()
     try {
       const { storeEpoch, answer } = await within(
         components.clock,
-        limits.proofAnswerMs + (size / limits.proofBytesPerSecondMin) * 1000,
+        answerMsFor(size, limits),
         (abort) => dialogue.ask(keeper, pathRequest, { nonce, root, hold: options?.hold === true }, abort),
         options
       )
       this.#presence.noteAlive(keeper)
       await this.#census.noteKeeper(keeper, storeEpoch)
-      if (answer.kind !== 'path') return { root, outcome: answer.kind, by: 'none', held: false }
+      if (answer.kind !== 'path') return { root, outcome: answer.kind, by: 'none', held: false, askedMs }
       const right = verifyPath(nonce, root, answer.blocks)
-      return { root, outcome: right ? 'proven' : 'wrong', by: 'path', held: right && answer.held }
+      return { root, outcome: right ? 'proven' : 'wrong', by: 'path', held: right && answer.held, askedMs }
     } catch (err) {
       options?.signal?.throwIfAborted()
       components.log.debug('a challenge was not answered', { keeper, err })
-      return { root, outcome: 'silent', by: 'none', held: false }
+      return { root, outcome: 'silent', by: 'none', held: false, askedMs }
     }
   }
 
@@ -215,6 +229,16 @@ export class Prover {
     }
     if (right.length > 0) await this.#receipts.write(keeper, right, true)
     if (wrong.length > 0) await this.#receipts.write(keeper, wrong, false)
+  }
+}
+
+/** What came of somebody's challenge; nothing when it was called off. */
+async function settled(pending: Promise<readonly Verdict[]>): Promise<readonly Verdict[]> {
+  try {
+    return await pending
+  } catch {
+    // Theirs to report: we ask for ourselves.
+    return []
   }
 }
 

@@ -5,6 +5,7 @@
 
 import type { AbortOptions, NodeId, OperatorId } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
+import { holdMsFor } from './by-size.ts'
 import type { Holds } from './holds.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Prover, Verdict } from './prove.ts'
@@ -12,6 +13,11 @@ import type { Reports } from './report.ts'
 import { rootKey, rootOfKey } from './root-key.ts'
 
 export type ReleaseOutcome = 'released' | 'refused' | 'busy'
+
+interface Gathered {
+  readonly holders: ReadonlySet<OperatorId>
+  readonly askedMs: number
+}
 
 export class Releases {
   readonly #parts: KeepingParts
@@ -43,7 +49,8 @@ export class Releases {
   /** @param askHolds live copies elsewhere, as the plan saw them */
   async release(root: CID, askHolds: readonly NodeId[], options?: AbortOptions): Promise<ReleaseOutcome> {
     const { components, time, options: limits } = this.#parts
-    if (!this.#holds.beginRelease(root)) return this.#refused()
+    const size = await components.objects.size(root)
+    if (size === undefined || !this.#holds.beginRelease(root, size)) return this.#refused(root, 'held here')
     try {
       // The intent is durable before anybody is asked: after a crash we know that holds may be out.
       await components.database
@@ -51,14 +58,13 @@ export class Releases {
         .values({ root: rootKey(root), began_ms: time.nowMs() })
         .onConflict((c) => c.column('root').doUpdateSet({ began_ms: time.nowMs() }))
         .execute()
-      // Counted from before the first question: every promise runs at least until then.
-      const askedMs = components.clock.monotonicMs()
-      const holders = await this.#gather(root, askHolds, options)
+      const { holders, askedMs } = await this.#gather(root, askHolds, options)
       return await this.#parts.locks.run(root, async () => {
-        const heldForMs = limits.holdMs - limits.holdMarginMs - (components.clock.monotonicMs() - askedMs)
-        if (heldForMs <= 0 || !(await this.#permitted(root, holders))) return this.#refused()
+        const heldUntilMs = askedMs + holdMsFor(size, limits) - limits.holdMarginMs
+        if (components.clock.monotonicMs() >= heldUntilMs) return this.#refused(root, 'took too long')
+        if (!(await this.#permitted(root, size, holders))) return this.#refused(root, 'needed here')
         // Refused by the store while a reader or an ingest of the same bytes has it open.
-        if (!(await components.objects.remove(root))) return this.#refused()
+        if (!(await components.objects.remove(root))) return this.#refused(root, 'open')
         await this.#reports.noteGone(root)
         await components.objects.provide(root, false)
         this.counts.done++
@@ -70,39 +76,43 @@ export class Releases {
     }
   }
 
-  /** Operators other than ours whose copy was proven to us just now and is held. */
-  async #gather(root: CID, askHolds: readonly NodeId[], options?: AbortOptions): Promise<Set<OperatorId>> {
+  /**
+   * Operators other than ours whose copy was proven to us just now and is held, and when the first of them
+   * was asked: every promise runs at least from then.
+   */
+  async #gather(root: CID, askHolds: readonly NodeId[], options?: AbortOptions): Promise<Gathered> {
     const { roster, components } = this.#parts
     const own = roster.operatorOf(components.keys.nodeId)
     const holders = new Set<OperatorId>()
+    let askedMs = Number.POSITIVE_INFINITY
     const asked = await Promise.all(
-      askHolds.map(
-        async (keeper): Promise<[NodeId, readonly Verdict[]]> => [
-          keeper,
-          await this.#prover.challenge(keeper, [root], { ...options, hold: true })
-        ]
-      )
+      askHolds.map(async (keeper): Promise<[NodeId, Verdict]> => {
+        return [keeper, await this.#prover.challengeOne(keeper, root, { ...options, hold: true })]
+      })
     )
-    for (const [keeper, verdicts] of asked) {
+    for (const [keeper, verdict] of asked) {
       const member = roster.member(keeper)
-      const kept = verdicts.some((verdict) => verdict.outcome === 'proven' && verdict.held)
-      if (kept && member?.counted === true && member.operator !== own) holders.add(member.operator)
+      if (verdict.outcome !== 'proven' || !verdict.held) continue
+      if (member?.counted !== true || member.operator === own) continue
+      holders.add(member.operator)
+      askedMs = Math.min(askedMs, verdict.askedMs)
     }
-    return holders
+    return { holders, askedMs }
   }
 
   /** Everything that may have changed while we asked, read again under the root's lock. */
-  async #permitted(root: CID, holders: ReadonlySet<OperatorId>): Promise<boolean> {
+  async #permitted(root: CID, size: number, holders: ReadonlySet<OperatorId>): Promise<boolean> {
     const { wanted, roster } = this.#parts
     const wish = await wanted.get(root)
     if (wish === undefined) return false
-    if (this.#holds.isHeld(root) || !this.#holds.mayRelease()) return false
+    if (this.#holds.isHeld(root) || !this.#holds.mayRelease(size)) return false
     const still = [...holders].filter((operator) => roster.operator(operator)?.counted === true)
     return still.length >= wish.copiesMin
   }
 
-  #refused(): 'refused' {
+  #refused(root: CID, why: string): 'refused' {
     this.counts.refused++
+    this.#parts.components.log.debug('a copy is not released', { root: root.toString(), why })
     return 'refused'
   }
 

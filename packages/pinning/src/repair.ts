@@ -5,6 +5,7 @@
 import { type NodeId, type RecordType, toHex } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
+import { intentMsFor } from './by-size.ts'
 import type { Census } from './census.ts'
 import type { FetchOptions, HeldObject } from './components.ts'
 import { slept, within } from './deadline.ts'
@@ -300,12 +301,16 @@ export class Repairs {
 
   async #answer(from: NodeId, root: CID, copies: number): Promise<{ answer: 'go' | 'enough' | 'absent' }> {
     const { components, roster, options } = this.#parts
-    if (!(await components.objects.has(root))) return { answer: 'absent' }
+    const size = await components.objects.size(root)
+    if (size === undefined) return { answer: 'absent' }
     const known = await this.#census.copiesOf(root)
     const nowMs = components.clock.monotonicMs()
     const name = toHex(rootKey(root))
     const intents = this.#intents.get(name) ?? new Map<NodeId, number>()
-    for (const [node, untilMs] of intents) if (untilMs <= nowMs) intents.delete(node)
+    // Whoever went away meanwhile is not waited for, however long its fetch might have taken.
+    const coming = [...intents].filter(
+      ([node, untilMs]) => untilMs > nowMs && this.#presence.isReachable(node)
+    )
     const asker = roster.operatorOf(from)
     const counted = new Set(
       known
@@ -313,10 +318,10 @@ export class Repairs {
         .filter((copy) => copy.state.kind !== 'corrupt' && copy.state.kind !== 'declined')
         .map((copy) => copy.operator)
     )
-    for (const node of intents.keys()) counted.add(roster.operatorOf(node) ?? node)
+    for (const [node] of coming) counted.add(roster.operatorOf(node) ?? node)
     if (asker !== undefined) counted.delete(asker)
     if (counted.size >= copies) return { answer: 'enough' }
-    intents.set(from, nowMs + options.fetchIntentMs)
+    intents.set(from, nowMs + intentMsFor(size, options))
     this.#intents.set(name, intents)
     return { answer: 'go' }
   }

@@ -54,6 +54,7 @@ interface Shape {
   readonly self: number
   readonly copies: readonly Copy[]
   readonly copiesMin?: number
+  readonly size?: number
   readonly selfView?: Partial<Situation['self']>
   readonly pool?: Partial<Situation['pool']>
 }
@@ -62,6 +63,7 @@ function situation(shape: Shape): Situation {
   const ranking = shape.ranking ?? Array.from({ length: shape.ranked ?? 6 }, (_, i) => candidate(i))
   const holds = shape.copies.some((one) => one.state.kind === 'own')
   return {
+    size: shape.size ?? 0,
     copiesMin: shape.copiesMin ?? 3,
     ranking,
     copies: shape.copies,
@@ -353,13 +355,18 @@ test('AGAIN: a proof is renewed before it lapses, a doubt is followed at once, s
 })
 
 test('UNPROVABLE: a claim that is never proven stops keeping others from making a copy', () => {
-  const claimed = (forMs: number): Shape => ({
+  const claimed = (forMs: number, size = 0): Shape => ({
     self: 3,
+    size,
     copies: [copy(0), copy(1), copy(2, { kind: 'claimed', forMs })]
   })
   const limitMs = options.proofSettleMs + options.proofPatienceMs
   assert.equal(fetchIn(plan(claimed(limitMs - 1)).actions), undefined)
   assert.ok(fetchIn(plan(claimed(limitMs)).actions))
+  // What takes long to read takes long to prove.
+  const film = 600 * options.proofBytesPerSecondMin
+  assert.equal(fetchIn(plan(claimed(limitMs + 600_000 - 1, film)).actions), undefined)
+  assert.ok(fetchIn(plan(claimed(limitMs + 600_000, film)).actions))
 })
 
 test('OFFERS: a new object is offered to its placement, then to whoever comes next', () => {

@@ -37,6 +37,9 @@ export class Disk {
   /** Segments this disk can serve as an author, and those it took as a keeper. */
   readonly passing: Map<string, Uint8Array> = new Map()
   readonly taken: Map<string, Uint8Array> = new Map()
+  /** How long it takes to read or to write so many bytes. */
+  work: (bytes: number) => Promise<void> = async () => {}
+  readings = 0
   /** Roots a reader or an ingest has open. */
   readonly open: Set<string> = new Set()
 
@@ -50,9 +53,10 @@ export class Disk {
     this.storeEpoch = this.#random.bytes(16)
   }
 
-  put(bytes: Uint8Array, origin: 'upload' | 'repair' = 'upload'): CID {
+  /** @param size claimed by an object that stands for a larger one */
+  put(bytes: Uint8Array, origin: 'upload' | 'repair' = 'upload', size: number = bytes.length): CID {
     const root = rootFor(bytes)
-    this.objects.set(nameOf(root), { root, size: bytes.length, origin, bytes: bytes.slice() })
+    this.objects.set(nameOf(root), { root, size, origin, bytes: bytes.slice() })
     return root
   }
 
@@ -135,6 +139,11 @@ export class DiskStore implements ObjectStore {
     return roots.filter((root) => this.#disk.objects.has(nameOf(root)))
   }
 
+  async size(root: CID): Promise<number | undefined> {
+    await this.#running()
+    return this.#disk.objects.get(nameOf(root))?.size
+  }
+
   async *roots(): AsyncIterable<HeldObject> {
     await this.#running()
     const all = [...this.#disk.objects.values()].sort((a, b) => compareRoots(a.root, b.root))
@@ -148,7 +157,17 @@ export class DiskStore implements ObjectStore {
     if (stored === undefined) throw new NotFoundError(`${root.toString()} is not here.`)
     if (!this.#disk.lies && !root.equals(rootFor(stored.bytes)))
       throw new CorruptBlockError(root.toString(), 'on disk')
+    this.#disk.readings++
+    await this.#disk.work(stored.size)
     yield stored.bytes.slice()
+  }
+
+  /** Objects here are single blocks. */
+  async block(cid: CID): Promise<Uint8Array | undefined> {
+    await this.#running()
+    const stored = this.#disk.objects.get(nameOf(cid))
+    if (stored === undefined || (!this.#disk.lies && !cid.equals(rootFor(stored.bytes)))) return undefined
+    return stored.bytes.slice()
   }
 
   async fetch(root: CID, from: readonly NodeId[], options?: FetchOptions): Promise<HeldObject> {
@@ -169,11 +188,12 @@ export class DiskStore implements ObjectStore {
         await this.#wires.travel(this.#node, source)
         const stored = this.#events.diskOf(source)?.objects.get(nameOf(root))
         const bytes = stored?.bytes.slice()
+        await this.#disk.work(stored?.size ?? 0)
         await this.#wires.travel(source, this.#node)
         await this.#running()
         options?.signal?.throwIfAborted()
         if (stored === undefined || bytes === undefined) continue
-        if (options?.sizeMax !== undefined && bytes.length > options.sizeMax) {
+        if (options?.sizeMax !== undefined && stored.size > options.sizeMax) {
           throw new TooLargeError(root.toString(), options.sizeMax)
         }
         if (this.#disk.usedBytes + bytes.length > this.#disk.capacityBytes)
@@ -182,7 +202,7 @@ export class DiskStore implements ObjectStore {
         if (!this.#disk.lies && !rootFor(bytes).equals(root)) continue
         const kept = {
           root,
-          size: bytes.length,
+          size: stored.size,
           origin: 'repair' as const,
           bytes: this.#disk.lies ? new Uint8Array(8) : bytes
         }
