@@ -214,6 +214,23 @@ export class ComposedNode implements ControlledNode {
     return { ...this.pool(), wishesCarried }
   }
 
+  leave(options: { now: boolean } & AbortOptions): Promise<answers.LeaveStep> {
+    return this.#pool.leave(options)
+  }
+
+  stay(): Promise<answers.LeaveStep> {
+    return this.#pool.stay(this.#parts.terms())
+  }
+
+  async *leaving({ signal }: AbortOptions = {}): AsyncGenerator<answers.LeaveStep> {
+    for (;;) {
+      const step = await this.#pool.leaveProgress()
+      yield step
+      if (step.state !== 'leaving') return
+      await this.#parts.clock.sleep(defaults.settleReportMs, signal === undefined ? {} : { signal })
+    }
+  }
+
   async put(
     bytes: AsyncIterable<Uint8Array>,
     options: WishOptions & { mustSettle: boolean; sizeMax?: number }

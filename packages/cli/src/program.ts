@@ -76,6 +76,13 @@ export function createProgram(context: ProgramContext): Command {
     .action(runs(() => import('./commands/join.ts')))
 
   program
+    .command('leave')
+    .description('take this node out of its pool once others have proven each of its copies')
+    .option('--now', 'at once, whatever only this node has')
+    .option('--cancel', 'stay after all')
+    .action(runs(() => import('./commands/leave.ts')))
+
+  program
     .command('add')
     .description('store files and have the pool keep copies of them')
     .argument('<paths...>', 'files, folders (one object per file), or - for standard input')

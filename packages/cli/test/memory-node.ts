@@ -119,6 +119,20 @@ export class MemoryNode implements ControlledNode {
     return { ...this.pool(), wishesCarried: this.objects.size }
   }
 
+  async leave({ now }: { now: boolean }): Promise<answers.LeaveStep> {
+    const objects = this.objects.size
+    return { state: now ? 'left' : 'leaving', objects, bytes: 0, keepers: 0, blocked: objects }
+  }
+
+  async stay(): Promise<answers.LeaveStep> {
+    return { state: 'staying', objects: this.objects.size, bytes: 0, keepers: 0, blocked: 0 }
+  }
+
+  async *leaving(): AsyncGenerator<answers.LeaveStep> {
+    yield { state: 'leaving', objects: 1, bytes: 0, keepers: 1, blocked: 0 }
+    yield { state: 'left', objects: 0, bytes: 0, keepers: 1, blocked: 0 }
+  }
+
   async put(
     bytes: AsyncIterable<Uint8Array>,
     options: WishOptions & { mustSettle: boolean }

@@ -191,7 +191,14 @@ export class Commons implements AsyncDisposable {
 
   /** Changes what this node brings. */
   async pledge(terms: KeeperTerms): Promise<void> {
-    await delegate(this.#components, this.roster, terms, this.#options)
+    await delegate(this.#components, this.roster, terms, expiryOf(this.#components, this.#options))
+  }
+
+  /** Ends this node's own membership; other nodes of its operator stay. */
+  async withdraw(): Promise<void> {
+    const { class: kind, zone } = this.roster.member(this.nodeId) ?? { class: 'home' }
+    const terms = { class: kind, capacityBytes: 0, ...(zone === undefined ? {} : { zone }) }
+    await delegate(this.#components, this.roster, terms, withdrawnAt)
   }
 
   /** Signs this node's delegation anew when less than half of its life is left. */
@@ -200,10 +207,11 @@ export class Commons implements AsyncDisposable {
     const current = this.roster.state.delegations.get(keys.nodeId)
     if (current === undefined || keys.operator === undefined) return
     if (operatorIdOf(keys.operator.publicKey) !== current.operator) return
+    if (current.expiresAt === withdrawnAt) return
     if (current.expiresAt - clock.wallMs() > this.#options.delegationLifeMs / 2) return
     const { capacityBytes, zone } = current
     const terms = { class: current.class, capacityBytes, ...(zone === null ? {} : { zone }) }
-    await delegate(this.#components, this.roster, terms, this.#options)
+    await delegate(this.#components, this.roster, terms, expiryOf(this.#components, this.#options))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -236,16 +244,23 @@ async function enter(
   if (!roster.hasJoined(operator.publicKey) || known?.domain !== domain) {
     await roster.sign({ is: 'join', domain: domain ?? null }, operator)
   }
-  await delegate(components, roster, terms, { ...defaults, ...options })
+  await delegate(components, roster, terms, expiryOf(components, { ...defaults, ...options }))
+}
+
+/** A delegation that never was in force ends the one before it, and is not renewed. */
+const withdrawnAt = 0
+
+function expiryOf({ clock }: PinningComponents, options: SyncOptions): number {
+  return Math.round(clock.wallMs() + options.delegationLifeMs)
 }
 
 async function delegate(
   components: PinningComponents,
   roster: StoredRoster,
   terms: KeeperTerms,
-  options: SyncOptions
+  expiresAt: number
 ): Promise<void> {
-  const { keys, clock } = components
+  const { keys } = components
   const operator = operatorKey(components)
   if (nodeIdOf(keys.node.publicKey) !== keys.nodeId) throw new Error('node key and node id do not match')
   await roster.sign(
@@ -255,7 +270,7 @@ async function delegate(
       class: terms.class,
       capacityBytes: terms.capacityBytes,
       zone: terms.zone ?? null,
-      expiresAt: Math.round(clock.wallMs() + options.delegationLifeMs),
+      expiresAt,
       consent: consentTo(roster.poolId, operator.publicKey, keys.node)
     },
     operator

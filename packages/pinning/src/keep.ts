@@ -130,7 +130,7 @@ export class Keeping {
     const { options } = this.#parts
     let left = options.objectsPerTick
     left -= await this.#lookAt(await this.#turns.take(left))
-    left -= await this.#lookAt(await this.#staging.takeUploads(left))
+    left -= await this.#lookAt(await this.#staging.take(left))
     left -= await this.#lookAt(await this.#turns.takeOfRound(left))
     await this.#challengeSuspects()
     this.#sendChallenges()

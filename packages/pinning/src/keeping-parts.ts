@@ -5,6 +5,7 @@ import type { PinningComponents } from './components.ts'
 import type { Dialogue } from './dialogue.ts'
 import type { Wanted } from './journal/wanted.ts'
 import type { KeepingOptions } from './keeping-options.ts'
+import type { LeavingMark } from './leaving-mark.ts'
 import type { OwnTime } from './own-time.ts'
 import type { Readings } from './readings.ts'
 import type { RootLocks } from './root-locks.ts'
@@ -19,4 +20,5 @@ export interface KeepingParts {
   readonly time: OwnTime
   readonly locks: RootLocks
   readonly readings: Readings
+  readonly leaving: LeavingMark
 }

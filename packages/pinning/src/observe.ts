@@ -164,7 +164,7 @@ export class Observer {
 
   /** What is so of this node whatever the object. */
   async #self(): Promise<Omit<SelfView, 'copy' | 'allowed' | 'mayRelease'>> {
-    const { components, roster } = this.#parts
+    const { components, roster, leaving } = this.#parts
     const space = await components.objects.space()
     const { usedBytes, capacityBytes } = space
     return {
@@ -173,7 +173,8 @@ export class Observer {
       // Who offers nothing lacks no room.
       full: capacityBytes > 0 && (await this.isFull()),
       diskUse: capacityBytes === 0 ? 1 : usedBytes / capacityBytes,
-      stageUse: stageUse(space)
+      stageUse: stageUse(space),
+      leaving: leaving.state !== 'staying'
     }
   }
 

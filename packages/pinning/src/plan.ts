@@ -49,6 +49,8 @@ export interface SelfView {
   readonly diskUse: number
   /** Used share of the room that uploads have here, 0 to 1. */
   readonly stageUse: number
+  /** It leaves the pool: everything goes as soon as it may. */
+  readonly leaving: boolean
   /** False for as long as a hold after a start: holds we granted before it are forgotten but may still run. */
   readonly mayRelease: boolean
 }
@@ -105,6 +107,7 @@ export type Reason =
   | 'NEWCOMER_HERE'
   | 'UPLOAD_PLACED_ELSEWHERE'
   | 'STAGE_FILLING'
+  | 'LEAVING'
   | 'ABOVE_MAX'
   | 'DISK_CROWDED_HERE'
 
@@ -305,7 +308,8 @@ function mayServe(copy: Copy): boolean {
 function releaseOf(view: View): Move | undefined {
   const { self, counts, bounds, options } = view
   if (self.copy === 'none' || !self.mayRelease || isTooSmall(view)) return undefined
-  if (isStageFilling(view)) return releaseFromStage(view)
+  if (self.leaving) return releaseAtMin(view, 'LEAVING')
+  if (isStageFilling(view)) return releaseAtMin(view, 'STAGE_FILLING')
   if (isPlaced(view)) return undefined
   const elsewhere = copiesElsewhere(view, isLive)
   const others = operatorsOf(elsewhere)
@@ -331,11 +335,11 @@ function isStageFilling(view: View): boolean {
  * DESIGN, "Let go locally": the minimum at others is enough. Fresh claims are asked too: the release itself
  * has each of them prove its copy and hold it, so to prove them before would read everything twice.
  */
-function releaseFromStage(view: View): Move | undefined {
+function releaseAtMin(view: View, reason: Reason): Move | undefined {
   const worth = copiesElsewhere(view, mayServe)
   if (operatorsOf(worth) < view.bounds.copiesMin) return undefined
   const askHolds = worth.map((copy) => copy.node)
-  return { reason: 'STAGE_FILLING', action: { kind: 'release', askHolds, urgent: true } }
+  return { reason, action: { kind: 'release', askHolds, urgent: true } }
 }
 
 function copiesElsewhere(view: View, is: (copy: Copy) => boolean): Copy[] {

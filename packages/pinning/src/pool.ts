@@ -20,6 +20,8 @@ import type { WantedObject, Wish } from './journal/wish.ts'
 import { Keeping } from './keep.ts'
 import { type KeepingOptions, keepingDefaults } from './keeping-options.ts'
 import type { KeepingParts } from './keeping-parts.ts'
+import { type LeaveProgress, Leaving } from './leave.ts'
+import { LeavingMark } from './leaving-mark.ts'
 import { News } from './news.ts'
 import { Observer } from './observe.ts'
 import { Offers } from './offer.ts'
@@ -87,6 +89,7 @@ export class Pool implements AsyncDisposable {
   readonly #news: News
   readonly #keeping: Keeping
   readonly #collector: Collector
+  readonly #leaving: Leaving
   readonly #wishes: Wishes
   readonly #passage: (init: PassageInit) => Passage
   readonly #onDemand: OnDemand
@@ -97,6 +100,7 @@ export class Pool implements AsyncDisposable {
     components: PinningComponents,
     commons: Commons,
     time: OwnTime,
+    leaving: LeavingMark,
     options: KeepingOptions
   ) {
     this.#components = components
@@ -112,7 +116,8 @@ export class Pool implements AsyncDisposable {
       options,
       time,
       locks: new RootLocks(),
-      readings: new Readings(components.objects)
+      readings: new Readings(components.objects),
+      leaving
     }
     const presence = new Presence(parts, () => this.#news.standing())
     const census = new Census(parts, presence)
@@ -159,6 +164,7 @@ export class Pool implements AsyncDisposable {
     this.#collector = new Collector(parts, holds, reports, {
       unconfirmed: async (ageMsMax) => commons.sync.headsConfirmed(ageMsMax).missing
     })
+    this.#leaving = new Leaving(parts, commons, presence)
     this.#wishes = new Wishes(parts, commons, { observer, offers, reports, keeping })
     this.#passage = (init) => new Passage(parts, { presence, wishes: this.#wishes }, init)
     this.#onDemand = new OnDemand(parts, { observer, census, prover, keeping })
@@ -214,7 +220,8 @@ export class Pool implements AsyncDisposable {
     // the time once a tick.
     const breakMs = keeping.presenceAnswerMs * keeping.presenceMissesMax + keeping.tickMs
     const time = await OwnTime.open(components.clock, components.database, breakMs)
-    return new Pool(components, commons, time, keeping)
+    const leaving = await LeavingMark.open(components.logs)
+    return new Pool(components, commons, time, leaving, keeping)
   }
 
   get poolId(): string {
@@ -257,6 +264,7 @@ export class Pool implements AsyncDisposable {
     await this.#repairs.start()
     await this.#keeping.start()
     await this.#collector.start()
+    await this.#leaving.start()
   }
 
   /** Ends what is under way, in the reverse order of its beginning. Idempotent. */
@@ -265,6 +273,7 @@ export class Pool implements AsyncDisposable {
     const ran = this.#state === 'running'
     this.#state = 'stopped'
     this.#onDemand.stop()
+    await this.#leaving.stop()
     await this.#collector.stop()
     await this.#keeping.stop()
     await this.#offers.stop()
@@ -429,6 +438,23 @@ export class Pool implements AsyncDisposable {
   /** Called with every plan this node makes. Returns how to stop listening. */
   onPlan(listener: (root: CID, plan: Plan) => void): () => void {
     return this.#keeping.onPlan(listener)
+  }
+
+  /**
+   * Leaves the pool: takes nothing any more, serves until enough others have proven each copy, then goes. It
+   * goes on by itself, after a restart too. `now`: at once, whatever is lost by it.
+   */
+  leave(options: { readonly now: boolean } & AbortOptions): Promise<LeaveProgress> {
+    return this.#leaving.begin(options)
+  }
+
+  /** Takes `leave` back, while it has not come to its end. */
+  stay(terms: KeeperTerms): Promise<LeaveProgress> {
+    return this.#leaving.stay(terms)
+  }
+
+  leaveProgress(): Promise<LeaveProgress> {
+    return this.#leaving.progress()
   }
 
   /** As an administrator: this operator's copies and wishes count. */

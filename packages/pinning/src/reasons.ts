@@ -71,6 +71,10 @@ export const reasonTexts: Readonly<Record<Reason, ReasonText>> = Object.freeze({
   STAGE_FILLING: {
     text: 'The stage for uploads here is filling, and enough others hold it; this copy goes as soon as they prove it.'
   },
+  LEAVING: {
+    text: 'This node leaves the pool; this copy goes as soon as enough others prove theirs.',
+    command: 'commonhold leave'
+  },
   ABOVE_MAX: { text: 'More live copies than the maximum; this one is the lowest in rank and may go.' },
   DISK_CROWDED_HERE: {
     text: 'The disk here is filling up, and enough others have proven theirs; this copy may go.'

@@ -1,6 +1,6 @@
-// A stage that fills: once uploads take more than a share of the room they have, all of them are looked at
+// What ought to go soon. A stage that fills: once uploads take more than a share of the room they have, all of them are looked at
 // again and again, so that each goes as soon as enough keepers prove it and not when its turn comes.
-// Station: object store -> STAGING -> plan. Decides nothing about an object.
+// A node that leaves: all it has. Station: object store -> STAGING -> plan. Decides nothing about an object.
 
 import type { CID } from 'multiformats/cid'
 import type { KeepingParts } from './keeping-parts.ts'
@@ -14,13 +14,13 @@ export class Staging {
     this.#parts = parts
   }
 
-  /** Uploads here that ought to be looked at now: a page of them while the stage is crowded, else none. */
-  async takeUploads(limit: number): Promise<readonly CID[]> {
-    if (limit <= 0 || !(await this.#isCrowded())) return []
-    const rows = await this.#parts.components.database
-      .selectFrom('held')
-      .select('root')
-      .where('origin', '=', 'upload')
+  /** Objects here that ought to be looked at now: a page of them, and none at rest. */
+  async take(limit: number): Promise<readonly CID[]> {
+    if (limit <= 0) return []
+    const isLeaving = this.#parts.leaving.state === 'leaving'
+    if (!isLeaving && !(await this.#isCrowded())) return []
+    const held = this.#parts.components.database.selectFrom('held').select('root')
+    const rows = await (isLeaving ? held : held.where('origin', '=', 'upload'))
       .where('root', '>', this.#after)
       .orderBy('root')
       .limit(limit)

@@ -3,6 +3,7 @@
 
 import {
   type AbortOptions,
+  ConflictError,
   DeniedError,
   fromHex,
   type NodeId,
@@ -57,8 +58,13 @@ export class Wishes {
    * did not come: the wish was taken back then
    */
   async want(wish: Wish, options?: WantOptions): Promise<WantResult> {
-    const { components, locks, options: limits } = this.#parts
+    const { components, locks, leaving, options: limits } = this.#parts
     const { observer, offers, reports, keeping } = this.#stations
+    if (leaving.state !== 'staying') {
+      throw new ConflictError(
+        'This node is leaving its pool, or has left it. Stay with: commonhold leave --cancel. Or join another: commonhold join <multiaddr>'
+      )
+    }
     const operator = this.#operator()
     const subject = wish.digest === undefined ? { root: wish.root } : { root: wish.root, digest: wish.digest }
     const decision = await components.policy.decide(subject)

@@ -75,6 +75,7 @@ function situation(shape: Shape): Situation {
       full: false,
       diskUse: 0.1,
       stageUse: 0.1,
+      leaving: false,
       mayRelease: true,
       ...shape.selfView
     },
@@ -301,6 +302,14 @@ test('PASSING: a copy at a node that offers no space is live and a source, and k
     false,
     'nor does it permit a release'
   )
+})
+
+test('LEAVING: whatever is here goes at the minimum elsewhere, placed here or not', () => {
+  const three = [copy(0), copy(1), copy(2, fresh)]
+  const leaving = (copies: readonly Copy[]): boolean =>
+    releases({ self: 3, ranked: 4, copies: [...copies, copy(3, own)], selfView: { leaving: true } })
+  assert.equal(leaving(three), true)
+  assert.equal(leaving(three.slice(1)), false)
 })
 
 test('ABOVE_MAX: a repair copy is trimmed only above the maximum, by the lowest ranked holder', () => {

@@ -9,6 +9,7 @@ import type {
   DenialRow,
   DoctorFinding,
   JoinAnswer,
+  LeaveStep,
   MemberRow,
   NeedyAnswer,
   PeerRow,
@@ -51,6 +52,13 @@ export interface ControlledNode {
   ): Promise<CreatePoolAnswer>
   admit(operator: string, options?: AbortOptions): Promise<PoolAnswer>
   join(address: string, options: { keepBytes?: number } & AbortOptions): Promise<JoinAnswer>
+
+  /** Begins to leave the pool, or leaves it at once. */
+  leave(options: { now: boolean } & AbortOptions): Promise<LeaveStep>
+  /** Takes that back. */
+  stay(): Promise<LeaveStep>
+  /** Reports until it has left. */
+  leaving(options?: AbortOptions): AsyncIterable<LeaveStep>
 
   /** @throws PoolTooSmallError before a byte is read, when `mustSettle` and operators are too few. */
   put(

@@ -264,6 +264,18 @@ export interface JoinAnswer extends PoolAnswer {
   readonly wishesCarried: number
 }
 
+/** How far a node has come that leaves its pool; the last of several lines has `left`. */
+export interface LeaveStep {
+  readonly state: 'staying' | 'leaving' | 'left'
+  /** Wanted objects still here, and their bytes. */
+  readonly objects: number
+  readonly bytes: number
+  /** Operators that would be left and offer space. */
+  readonly keepers: number
+  /** Objects here that ask for more copies than these can keep. */
+  readonly blocked: number
+}
+
 export interface DoctorFinding {
   readonly check: string
   readonly ok: boolean

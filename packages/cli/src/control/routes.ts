@@ -76,6 +76,7 @@ const tokenBody = z.strictObject({
   scopes: z.array(scope).min(1).max(4),
   expiresAt: z.iso.datetime().optional()
 })
+const leaveBody = z.strictObject({ now: z.boolean() })
 const denialBody = z.strictObject({ name: z.string().min(1), reason: sentence })
 const admitBody = z.strictObject({ operator: z.string().min(1).max(128) })
 
@@ -97,6 +98,10 @@ export const routes: readonly Route[] = [
   route('POST', '/join', none, joinBody, ({ node, body: { address, keepBytes }, signal }) =>
     node.join(address, { ...(keepBytes === undefined ? {} : { keepBytes }), signal })
   ),
+
+  route('POST', '/leave', none, leaveBody, ({ node, body, signal }) => node.leave({ ...body, signal })),
+  route('DELETE', '/leave', none, none, ({ node }) => node.stay()),
+  route('GET', '/leave', none, none, ({ node, signal }) => ({ lines: node.leaving({ signal }) })),
 
   route('POST', '/objects', wishQuery, 'upload', ({ node, query, bytes, signal }) =>
     node.put(bytes, {
