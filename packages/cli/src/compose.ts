@@ -238,6 +238,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   const { founded } = await membership.open(founding, options)
   stack.use(membership)
   await objects.reconcile(membership.wantedNames(), options)
+  fetcher.start()
   stack.use(fetcher)
   await listening(network.start(), {
     where: config.network.listen.join(', '),
@@ -269,6 +270,8 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   stack.use(control)
   health.start()
   stack.use(health)
+  // First of all when it stops: what the other parts then call off is gone on with at the next start.
+  stack.defer(() => fetcher.stop())
 
   const running = stack.move()
   return { node, founded, [Symbol.asyncDispose]: () => running.disposeAsync() }

@@ -45,7 +45,7 @@ interface Running {
 }
 
 export interface ObjectFetcherComponents extends PausedIntakesComponents {
-  readonly objects: Pick<Objects, 'begin' | 'get'>
+  readonly objects: Pick<Objects, 'begin' | 'get' | 'dropUnfinished'>
   readonly retrieval: Retrieval
 }
 
@@ -54,15 +54,38 @@ export class ObjectFetcher implements AsyncDisposable {
   readonly #retrieval: Retrieval
   readonly #running = new Map<string, Running>()
   readonly #paused: PausedIntakes
+  readonly #components: ObjectFetcherComponents
+  readonly #stopped = new AbortController()
 
   constructor(components: ObjectFetcherComponents) {
+    this.#components = components
     this.#objects = components.objects
     this.#retrieval = components.retrieval
     this.#paused = new PausedIntakes(components)
   }
 
-  /** Undoes what was not finished; fetches under way end with their callers. */
+  /** What a fetch had brought before the last end of the process is kept for as long as a paused one, from now. */
+  start(): void {
+    const { clock, objects, log } = this.#components
+    clock
+      .sleep(defaults.fetchResumeMs, { signal: this.#stopped.signal })
+      .then(
+        () => objects.dropUnfinished(),
+        () => {
+          // The next start finds it again.
+        }
+      )
+      .catch((err: unknown) => log.warn('removing what is left of unfinished fetches failed', { err }))
+  }
+
+  /** From now on a fetch that is called off leaves its blocks to the next start. */
+  stop(): void {
+    this.#stopped.abort(new Error('stopping'))
+  }
+
+  /** Fetches under way end with their callers. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.stop()
     await this.#paused[Symbol.asyncDispose]()
   }
 
@@ -149,7 +172,8 @@ export class ObjectFetcher implements AsyncDisposable {
     } catch (err) {
       // Before the intake is disposed of: a write that is still under way would outlive it.
       await writing.finished()
-      if (size !== undefined && isInterruption(err)) {
+      if (this.#stopped.signal.aborted) attempt.move()
+      else if (size !== undefined && isInterruption(err)) {
         attempt.move()
         await this.#paused.keep(root, intake, sizeMax)
       }

@@ -15,6 +15,8 @@ import type { NodeTables } from './node-tables.ts'
 import type { ByteRange } from './object-dag.ts'
 import { ObjectIndex, type StoredObject } from './object-index.ts'
 import { type IntakeOptions, LocalIntake, type ObjectIntake } from './object-intake.ts'
+import { defaults } from './options.ts'
+import { blocksHere } from './unfinished.ts'
 
 export interface ObjectsInit {
   readonly storeEpoch: Uint8Array
@@ -37,6 +39,8 @@ export interface Reconciled {
   readonly adopted: number
   /** Blocks deleted because no object needs them. */
   readonly orphans: number
+  /** Wanted objects of which a part is here, left for a fetch to go on with until `dropUnfinished`. */
+  readonly unfinished: number
 }
 
 /** Everything `Objects` offers, for those who wrap or stand in for it. */
@@ -52,6 +56,8 @@ export class Objects {
   readonly #roots = new KeyedLock()
   /** Roots being read or brought in, and how often. */
   readonly #open = new Map<string, number>()
+  /** Digests of blocks that a fetch cut short by the last end of the process had brought. */
+  #unfinished: readonly Uint8Array[] = []
   readonly #listeners: ((damaged: readonly CID[]) => void)[] = []
 
   constructor(init: ObjectsInit) {
@@ -207,29 +213,45 @@ export class Objects {
   /**
    * Makes index and blocks agree, at start and before anything else is brought in: wanted objects whose
    * blocks are all here get their rows back (a lost or older index), damaged ones nobody wants go, and so
-   * do blocks that belong to nothing (an attempt cut short). Any error ends it with nothing guessed.
+   * do blocks that belong to nothing. Of a wanted object cut short they stay for a while, without a row and
+   * so without being a copy: the next fetch asks only for the rest. Any error ends it with nothing guessed.
    */
   async reconcile(wanted: AsyncIterable<WantedName>, options?: AbortOptions): Promise<Reconciled> {
     let orphans = await this.#orphans(options)
     const damaged = new Map<string, CID>()
     for await (const { root } of this.#index.all('damaged')) damaged.set(rootKey(root), root)
     let adopted = 0
+    const unfinished: (readonly Uint8Array[])[] = []
     // Mostly there is nothing to decide about, and then a million wishes need not be read.
     const isOpen = orphans.size > 0 || damaged.size > 0
     for await (const name of isOpen ? wanted : []) {
       options?.signal?.throwIfAborted()
       damaged.delete(rootKey(name.root))
-      if (orphans.has(blockKey(name.root)) && (await this.#adopt(name, options))) adopted++
+      if (!orphans.has(blockKey(name.root))) continue
+      const part = await blocksHere(name.root, this.#blocks, options)
+      if (part.whole) adopted += (await this.#adopt(name, options)) ? 1 : 0
+      else if (unfinished.length < defaults.pausedFetchesMax) unfinished.push(part.digests)
     }
     for (const root of damaged.values()) await this.remove(root)
     if (adopted > 0) orphans = await this.#orphans(options)
+    this.#unfinished = unfinished.flat().filter((digest) => orphans.delete(blockKey(rawCidOf(digest))))
     let deleted = 0
     for (const digest of orphans.values()) {
       options?.signal?.throwIfAborted()
       if (await this.#claims.deleteUnneeded(rawCidOf(digest))) deleted++
     }
-    if (adopted + deleted > 0) this.#log.info('index and blocks reconciled', { adopted, orphans: deleted })
-    return { adopted, orphans: deleted }
+    const reconciled = { adopted, orphans: deleted, unfinished: unfinished.length }
+    if (adopted + deleted + unfinished.length > 0) {
+      this.#log.info('index and blocks reconciled', reconciled)
+    }
+    return reconciled
+  }
+
+  /** Deletes what `reconcile` left of fetches cut short, unless it was gone on with. */
+  async dropUnfinished(): Promise<void> {
+    const digests = this.#unfinished
+    this.#unfinished = []
+    await this.#claims.deleteAllUnneeded(digests)
   }
 
   /** Blocks no object is made of, by key. About 150 bytes each in memory. */

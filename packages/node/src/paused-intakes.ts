@@ -1,7 +1,7 @@
 // Attempts to bring an object in that every source let down half-way, kept for a while instead of undone:
 // a line that breaks once an hour must not make a large object begin anew each time. Few, and not for
-// long, because each holds its blocks and the room set aside for the rest. In memory: after a restart
-// `Objects.reconcile` has taken what they brought.
+// long, because each holds its blocks and the room set aside for the rest. In memory: at a
+// start `Objects.reconcile` leaves the blocks of some for as long.
 
 import type { Clock, Log } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
@@ -32,7 +32,7 @@ export class PausedIntakes implements AsyncDisposable {
 
   /** Takes over the intake, to dispose of it if nobody goes on with it. */
   async keep(root: CID, intake: ObjectIntake, sizeMax?: number): Promise<void> {
-    if (this.#stopped) return intake[Symbol.asyncDispose]()
+    if (this.#stopped) return
     const key = blockKey(root)
     await this.#end(key)
     const { clock, log } = this.#components
@@ -73,7 +73,9 @@ export class PausedIntakes implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true
-    for (const key of [...this.#paused.keys()]) await this.#end(key)
+    // Their blocks are left to the next start, as after a crash.
+    for (const { over } of this.#paused.values()) over.abort(new Error('stopping'))
+    this.#paused.clear()
   }
 
   async #end(key: string): Promise<void> {

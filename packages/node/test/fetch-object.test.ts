@@ -24,6 +24,10 @@ class MemoryIntakes {
   begun = 0
   freeBytes = Number.POSITIVE_INFINITY
 
+  async dropUnfinished(): Promise<void> {
+    // It begins with an empty disk.
+  }
+
   async get(root: CID) {
     const object = this.kept.get(blockKey(root))
     return object === undefined ? undefined : { ...object, origin: 'repair' as const }

@@ -84,7 +84,7 @@ test('what came before all sources broke off is not fetched again, however often
   assert.deepEqual(await storage.blocks.usage(), { blocks: 0, bytes: 0 })
 })
 
-test('an attempt nobody goes on with is undone: after its time, by another bound, or at the end', async () => {
+test('an attempt nobody goes on with is undone: after its time, or by another bound', async () => {
   await using folder = await temporaryFolder()
   await using storage = await openStorage(folder.path, { capacityBytes: 10_000_000 })
   const object = await sampleObject(60 * leafBytes, 2, { leafBytes, links: 8 })
@@ -110,9 +110,7 @@ test('an attempt nobody goes on with is undone: after its time, by another bound
   await breakOff(1_000_000)
   await assert.rejects(fetcher.fetch(object.root, ['nobody'], { sizeMax: 900_000 }), UnreachableError)
   await assertUndone()
-  await breakOff(1_000_000)
   await fetcher[Symbol.asyncDispose]()
-  await assertUndone()
 })
 
 test('of a damaged object only the bad block is fetched', async () => {
@@ -130,4 +128,56 @@ test('of a damaged object only the bad block is fetched', async () => {
   await fetcher.fetch(object.root, ['source'])
   assert.equal(source.leaves(object), 1)
   await assertWhole(storage, object)
+})
+
+test('what a fetch had brought when the process ended is gone on with, and is no copy meanwhile', async () => {
+  await using folder = await temporaryFolder()
+  const object = await sampleObject(60 * leafBytes + 17, 4, { leafBytes, links: 8 })
+  const source = new Source(object)
+  const wanted = async function* () {
+    yield { root: object.root, origin: 'repair' as const }
+  }
+  const endInMidFetch = async (how: 'killed' | 'stopped'): Promise<void> => {
+    await using storage = await openStorage(folder.path)
+    source.readsMax = source.read.length + 30
+    const fetcher = fetcherOf(storage, source)
+    await assert.rejects(fetcher.fetch(object.root, ['source']), UnreachableError)
+    if (how === 'stopped') await fetcher[Symbol.asyncDispose]()
+  }
+  await endInMidFetch('killed')
+  {
+    await using storage = await openStorage(folder.path)
+    const { adopted, unfinished } = await storage.objects.reconcile(wanted())
+    assert.deepEqual({ adopted, unfinished }, { adopted: 0, unfinished: 1 })
+    assert.equal(await storage.objects.has(object.root), false)
+    for await (const _ of storage.objects.roots()) assert.fail('it is said to be here')
+    source.readsMax = Number.POSITIVE_INFINITY
+    const before = source.leaves(object)
+    await using fetcher = fetcherOf(storage, source)
+    await fetcher.fetch(object.root, ['source'])
+    const after = source.leaves(object)
+    assert.ok(before + after <= 61 + 4, `${before} and ${after} leaves were read for the 61 there are`)
+    await assertWhole(storage, object)
+    await storage.objects.dropUnfinished()
+    await assertWhole(storage, object)
+    assert.equal(await storage.objects.remove(object.root), true)
+  }
+  // Not for ever, and not at all when nobody wants it.
+  await endInMidFetch('stopped')
+  {
+    await using storage = await openStorage(folder.path)
+    await storage.objects.reconcile(wanted())
+    assert.ok((await storage.blocks.usage()).blocks > 10)
+    const clock = new VirtualClock()
+    await using fetcher = fetcherOf(storage, source, clock)
+    fetcher.start()
+    await clock.advance(defaults.fetchResumeMs)
+    while ((await storage.blocks.usage()).blocks > 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await endInMidFetch('killed')
+  {
+    await using storage = await openStorage(folder.path)
+    await storage.objects.reconcile((async function* () {})())
+    assert.deepEqual(await storage.blocks.usage(), { blocks: 0, bytes: 0 })
+  }
 })

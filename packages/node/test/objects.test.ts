@@ -316,7 +316,7 @@ test('an error while the wishes are read ends the sweep with nothing deleted', a
   }
   await assert.rejects(storage.objects.reconcile(broken()), /journal unreadable/)
   assert.equal(await storage.blocks.has(orphan.cid), true)
-  assert.deepEqual(await storage.objects.reconcile(listed([])), { adopted: 0, orphans: 0 })
+  assert.deepEqual(await storage.objects.reconcile(listed([])), { adopted: 0, orphans: 0, unfinished: 0 })
 })
 
 test('a sweep leaves alone what is being brought in', async () => {
@@ -325,7 +325,7 @@ test('a sweep leaves alone what is being brought in', async () => {
   await using intake = await storage.objects.begin({ origin: 'repair' })
   const block = blockOf(text('coming in'))
   await intake.put(block.cid, block.bytes)
-  assert.deepEqual(await storage.objects.reconcile(listed([])), { adopted: 0, orphans: 0 })
+  assert.deepEqual(await storage.objects.reconcile(listed([])), { adopted: 0, orphans: 0, unfinished: 0 })
   await intake.complete({ root: block.cid, size: block.bytes.length })
   assert.equal(await storage.objects.has(block.cid), true)
 })
