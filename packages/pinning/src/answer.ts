@@ -1,9 +1,10 @@
 // The keeper's side of a challenge: read the bytes (which doubles as our own scrub), answer, promise.
-// Bounded in bytes per second and answers at once, all challengers together; beyond it `busy`, which is
-// no failure. A damaged block makes this copy absent here and now, before anybody else finds it.
+// What it may cost is `answer-budget.ts`. A damaged block makes this copy absent here and now, before
+// anybody else finds it.
 
 import { type NodeId, NotFoundError } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
+import { AnswerBudget } from './answer-budget.ts'
 import {
   type ChallengeAnswer,
   challengeRequest,
@@ -13,14 +14,17 @@ import {
 } from './challenge.ts'
 import type { Holds } from './holds.ts'
 import type { KeepingParts } from './keeping-parts.ts'
-import { Pace } from './pace.ts'
 import { pathTo } from './proof.ts'
+
+/** Ends a reading that was begun. */
+type End = () => void
+
+const nothing: End = () => {}
 
 export class Answers {
   readonly #parts: KeepingParts
   readonly #holds: Holds
-  readonly #pace: Pace
-  #running = 0
+  readonly #budget: AnswerBudget
   #given = 0
   /** Told when a challenge found our copy damaged. */
   onDamage: (root: CID) => void = () => {}
@@ -29,7 +33,7 @@ export class Answers {
     const { components, dialogue, options } = parts
     this.#parts = parts
     this.#holds = holds
-    this.#pace = new Pace(components.clock, options.answerBytesPerSecondMax, options.answerBurstBytesMax)
+    this.#budget = new AnswerBudget(components.clock, options)
     dialogue.on(challengeRequest, async (from, challenge): Promise<ChallengeAnswer> => {
       const answers: ProofAnswer[] = []
       for (const root of challenge.roots) {
@@ -52,16 +56,17 @@ export class Answers {
     const { components, roster, readings } = this.#parts
     const subject = { pool: roster.poolId, nonce, keeper: components.keys.nodeId, root }
     // A reading that is to come anyway is neither work nor bytes more.
-    const mayRead = (size: number): boolean => readings.isAwaited(subject) || this.#mayRead(size)
-    return await this.#reading(root, from, hold, mayRead, async (held): Promise<ProofAnswer> => {
+    const begin = (size: number): End | undefined =>
+      readings.isAwaited(subject) ? nothing : this.#begin(from, size)
+    return await this.#reading(root, from, hold, begin, async (held): Promise<ProofAnswer> => {
       return { kind: 'proof', digest: await readings.digest(subject), held }
     })
   }
 
   async #path(from: NodeId, nonce: Uint8Array, root: CID, hold: boolean): Promise<PathAnswer['answer']> {
     const { options } = this.#parts
-    const mayRead = (size: number): boolean => this.#mayRead(Math.min(size, options.pathBytesMax))
-    return await this.#reading(root, from, hold, mayRead, async (held): Promise<PathAnswer['answer']> => {
+    const begin = (size: number): End | undefined => this.#begin(from, Math.min(size, options.pathBytesMax))
+    return await this.#reading(root, from, hold, begin, async (held): Promise<PathAnswer['answer']> => {
       const blocks = await pathTo(nonce, root, (cid) => this.#block(cid))
       const bytes = blocks.reduce((sum, block) => sum + block.length, 0)
       return bytes > options.pathBytesMax ? { kind: 'busy' } : { kind: 'path', blocks, held }
@@ -72,7 +77,7 @@ export class Answers {
     root: CID,
     from: NodeId,
     hold: boolean,
-    mayRead: (size: number) => boolean,
+    begin: (size: number) => End | undefined,
     read: (held: boolean) => Promise<A>
   ): Promise<A | { kind: 'absent' | 'declined' | 'busy' }> {
     const { components, wanted } = this.#parts
@@ -81,8 +86,8 @@ export class Answers {
     if ((await components.policy.decide(subject)).verdict === 'deny') return { kind: 'declined' }
     const size = await components.objects.size(root)
     if (size === undefined) return { kind: 'absent' }
-    if (!mayRead(size)) return { kind: 'busy' }
-    this.#running++
+    const end = begin(size)
+    if (end === undefined) return { kind: 'busy' }
     try {
       // The promise first, then the reading: between them nothing may drop what the answer speaks of.
       const held = hold && (await this.#holds.grant(root, size, from))
@@ -92,12 +97,12 @@ export class Answers {
     } catch (err) {
       return await this.#unreadable(root, err)
     } finally {
-      this.#running--
+      end()
     }
   }
 
-  #mayRead(bytes: number): boolean {
-    return this.#running < this.#parts.options.answerConcurrency && this.#pace.take(bytes)
+  #begin(from: NodeId, bytes: number): End | undefined {
+    return this.#budget.begin(this.#parts.roster.operatorOf(from) ?? from, bytes)
   }
 
   async #block(cid: CID): Promise<Uint8Array> {

@@ -2,9 +2,10 @@
 // ends, so a lost event costs time and nothing else; events only bring an object's turn forward (turns.ts).
 // Objects are looked at in pages, each with a few look-ups and one write, whatever its number of objects.
 
-import { type NodeId, toHex } from '@commonhold/core'
+import { toHex } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import type { Census } from './census.ts'
+import { ChallengeQueue } from './challenge-queue.ts'
 import { slept } from './deadline.ts'
 import type { WantedObject } from './journal/wish.ts'
 import type { KeepingParts } from './keeping-parts.ts'
@@ -44,11 +45,9 @@ export class Keeping {
   readonly #stop = new AbortController()
   readonly #turns: Turns
   readonly #standings: Standings
-  /** By keeper, then by key. */
-  readonly #challenges = new Map<NodeId, Map<string, CID>>()
+  readonly #challenges: ChallengeQueue
   readonly #releases: ReleaseQueue
   readonly #staging: Staging
-  readonly #active = new Set<Promise<unknown>>()
   #savedMs = 0
   #loop: Promise<void> | undefined
   #wakeUp: () => void = () => {}
@@ -64,6 +63,12 @@ export class Keeping {
     this.#releases = new ReleaseQueue(parts, {
       release: (root, askHolds, options) => stations.releases.release(root, askHolds, options),
       onEnd: (root) => this.wake(root)
+    })
+    this.#challenges = new ChallengeQueue(parts, {
+      isPending: (keeper, root) => stations.prover.isPending(keeper, root),
+      challenge: async (keeper, roots) => {
+        await stations.prover.challenge(keeper, roots, { signal: this.#stop.signal })
+      }
     })
     const { census, presence, repairs } = stations
     parts.wanted.onChange((roots) => this.#turns.wakeAll(roots))
@@ -83,7 +88,7 @@ export class Keeping {
     this.#wakeUp()
     await this.#loop
     await this.#releases.stop()
-    await Promise.allSettled(this.#active)
+    await this.#challenges.idle()
   }
 
   /** Called with every plan as it is made. Returns how to stop listening. */
@@ -133,7 +138,7 @@ export class Keeping {
     left -= await this.#lookAt(await this.#staging.take(left))
     left -= await this.#lookAt(await this.#turns.takeOfRound(left))
     await this.#challengeSuspects()
-    this.#sendChallenges()
+    this.#challenges.send()
     this.#stations.repairs.forgetPast()
     const nowMs = this.#parts.time.nowMs()
     if (nowMs - this.#savedMs >= saveIntervalMs) {
@@ -165,9 +170,10 @@ export class Keeping {
     const plans = situations.map((situation) => planObject(situation, options))
     await this.#tend(wishes.flatMap((wish, i) => ({ wish, ...situations[i]?.self })))
     const looked = plans.flatMap((plan, i): Looked[] => {
-      const root = wishes[i]?.root
-      if (root === undefined) return []
-      const againMs = this.#act(root, plan) ? plan.reviewAfterMs : options.proofRetryMs
+      const wish = wishes[i]
+      if (wish === undefined) return []
+      const { root } = wish
+      const againMs = this.#act(wish, plan) ? plan.reviewAfterMs : options.proofRetryMs
       return [{ root, plan, ...(againMs === undefined ? {} : { reviewMs: nowMs + againMs }) }]
     })
     for (const root of unwanted) repairs.unwant(root)
@@ -177,7 +183,7 @@ export class Keeping {
   }
 
   /** @returns whether everything found its place; what did not is planned again before long. */
-  #act(root: CID, plan: Plan): boolean {
+  #act({ root, size: bytes }: WantedObject, plan: Plan): boolean {
     const { repairs } = this.#stations
     let placed = true
     const fetch = plan.actions.find((action) => action.kind === 'fetch')
@@ -185,7 +191,9 @@ export class Keeping {
     // Moving to a newcomer makes one copy more than the target.
     else placed &&= repairs.want(root, fetch, Math.max(plan.copiesTarget, plan.copiesLive + 1))
     for (const action of plan.actions) {
-      if (action.kind === 'prove') placed = this.#queueChallenge(action.keeper, root) && placed
+      if (action.kind !== 'prove') continue
+      const { keeper, overdueMs } = action
+      placed = this.#challenges.want(keeper, { root, bytes, overdueMs }) && placed
     }
     const release = plan.actions.find((action) => action.kind === 'release')
     if (release === undefined) this.#releases.unwant(root)
@@ -193,34 +201,13 @@ export class Keeping {
     return placed
   }
 
-  #queueChallenge(keeper: NodeId, root: CID): boolean {
-    const roots = this.#challenges.get(keeper) ?? new Map<string, CID>()
-    const name = nameOf(root)
-    if (roots.has(name) || this.#stations.prover.isPending(keeper, root)) return true
-    if (roots.size >= this.#parts.options.challengesMax) return false
-    roots.set(name, root)
-    this.#challenges.set(keeper, roots)
-    return true
-  }
-
-  #sendChallenges(): void {
-    for (const [keeper, roots] of this.#challenges) {
-      if (this.#active.size >= this.#parts.options.talkConcurrency) return
-      const some = [...roots].slice(0, this.#parts.options.proofObjectsMax)
-      for (const [name] of some) roots.delete(name)
-      if (roots.size === 0) this.#challenges.delete(keeper)
-      this.#background('a challenge', async () => {
-        const objects = some.map(([, root]) => root)
-        await this.#stations.prover.challenge(keeper, objects, { signal: this.#stop.signal })
-      })
-    }
-  }
-
   /** Random objects of suspected groups, until enough of them were right. */
   async #challengeSuspects(): Promise<void> {
     const { census, presence } = this.#stations
     for (const { keeper, root } of await census.suspectedRoots(this.#parts.options.proofObjectsMax)) {
-      if (presence.isReachable(keeper)) this.#queueChallenge(keeper, root)
+      if (!presence.isReachable(keeper)) continue
+      const bytes = (await this.#parts.wanted.get(root))?.size ?? 0
+      this.#challenges.want(keeper, { root, bytes, overdueMs: 0 })
     }
   }
 
@@ -255,14 +242,6 @@ export class Keeping {
       await components.objects.provide(root, false)
       if (await components.objects.remove(root)) await this.#stations.reports.noteGone(root)
     })
-  }
-
-  #background(what: string, work: () => Promise<void>): void {
-    const running = work().catch((err: unknown) => {
-      if (!this.#stop.signal.aborted) this.#parts.components.log.warn(`${what} failed`, { err })
-    })
-    const tracked = running.finally(() => this.#active.delete(tracked))
-    this.#active.add(tracked)
   }
 }
 

@@ -62,6 +62,14 @@ export interface KeepingOptions {
   readonly proofPatienceMs: number
   /** Wait before a copy that gave no answer, or a wrong one, is asked again, in ms. @default 300000 (5 min) */
   readonly proofRetryMs: number
+  /** Part of `proofEveryMs` over which renewals are spread, earlier, by a hash of challenger and object: what came in one day must not be asked for in one day. @default 0.25 */
+  readonly proofSpreadShare: number
+  /** Bytes of objects we challenge about per second, which we read ourselves to compare: twice what a keeper of 6 TB needs. Less leaves proofs overdue, more is felt by readers. @default 16777216 (16 MiB/s) */
+  readonly challengeBytesPerSecondMax: number
+  /** Burst of the same, in bytes; a larger object is begun and waited off afterwards. @default 268435456 (256 MiB) */
+  readonly challengeBurstBytesMax: number
+  /** Bytes of objects in one challenge, unless a single one is larger: bounds the time to an answer. @default 67108864 (64 MiB) */
+  readonly challengeBytesMax: number
   /** Objects in one challenge. More saves messages, fewer bounds the time to an answer. @default 64 */
   readonly proofObjectsMax: number
   /** Objects waiting to be challenged at one keeper; further ones are planned again after `proofRetryMs`. @default 4096 */
@@ -72,10 +80,18 @@ export interface KeepingOptions {
   readonly proofBytesPerSecondMin: number
   /** Bytes read per second to answer challenges, all challengers together: an audit must not starve readers. @default 67108864 (64 MiB/s) */
   readonly answerBytesPerSecondMax: number
-  /** Burst of the same, in bytes: also the largest object answered in one piece. @default 1073741824 (1 GiB) */
+  /** Burst of the same, in bytes, and the most that one larger object takes from everybody's budget. @default 1073741824 (1 GiB) */
   readonly answerBurstBytesMax: number
   /** Challenges answered at once; the rest is told `busy`, which is no failure. @default 4 */
   readonly answerConcurrency: number
+  /** Part of bytes, burst and answers at once that one operator's nodes get, however many there are. More lets two challengers use up what is there for all, less makes a pool of three wait. @default 0.5 */
+  readonly answerOperatorShare: number
+  /**
+   * Bytes of one challenge from which on a late answer says something, in bytes: fetching so much over
+   * 100 Mbit/s takes 1.34 s, longer than any disk that is a disk. Also what makes a reading large: one of
+   * those runs at a time. @default 16777216 (16 MiB)
+   */
+  readonly proofTellBytesMin: number
   /** Bytes of blocks in the answer to one who has no copy, at most. @default 3145728 (3 MiB) */
   readonly pathBytesMax: number
   /** Right answers in a row, of random objects, that clear a group under suspicion. @default 20 */
@@ -192,6 +208,10 @@ export const keepingDefaults: KeepingOptions = Object.freeze({
   proofSettleMs: 5 * minuteMs,
   proofPatienceMs: 10 * minuteMs,
   proofRetryMs: 5 * minuteMs,
+  proofSpreadShare: 0.25,
+  challengeBytesPerSecondMax: 16 * mebibyte,
+  challengeBurstBytesMax: 256 * mebibyte,
+  challengeBytesMax: 64 * mebibyte,
   proofObjectsMax: 64,
   challengesMax: 4096,
   proofAnswerMs: 10_000,
@@ -199,6 +219,8 @@ export const keepingDefaults: KeepingOptions = Object.freeze({
   answerBytesPerSecondMax: 64 * mebibyte,
   answerBurstBytesMax: 1024 * mebibyte,
   answerConcurrency: 4,
+  answerOperatorShare: 0.5,
+  proofTellBytesMin: 16 * mebibyte,
   pathBytesMax: 3 * mebibyte,
   suspectProofs: 20,
   challengersPerCopy: 2,

@@ -1,7 +1,9 @@
 // The situation of objects, gathered for the plan: wish, ranking, copies, ourselves, the pool.
 // Reads only; what it reads is all the plan will know.
 
+import { createHash } from 'node:crypto'
 import { type NodeId, type OperatorId, toHex } from '@commonhold/core'
+import type { CID } from 'multiformats/cid'
 import type { Census } from './census.ts'
 import type { Holds } from './holds.ts'
 import type { Wish } from './journal/wish.ts'
@@ -76,7 +78,8 @@ export class Observer {
           allowed: await this.#allows(wish),
           mayRelease: this.#holds.mayRelease(wish.size)
         },
-        pool
+        pool,
+        dice: diceOf(self.node, wish.root)
       })
     }
     return situations
@@ -190,4 +193,9 @@ function withRefusals(ranking: readonly Candidate[], copies: readonly Copy[]): r
   )
   if (unwilling.size === 0) return ranking
   return ranking.map((member) => (unwilling.has(member.node) ? { ...member, declines: true } : member))
+}
+
+/** Of node and object alone, so that neither a restart nor another node's schedule moves ours. */
+function diceOf(node: NodeId, root: CID): number {
+  return createHash('sha256').update(`${node} `).update(rootKey(root)).digest().readUInt32BE() / 2 ** 32
 }

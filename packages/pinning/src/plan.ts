@@ -21,6 +21,8 @@ export interface Situation {
   readonly copies: readonly Copy[]
   readonly self: SelfView
   readonly pool: PoolView
+  /** 0 to 1, the same whenever this node looks at this object: spreads what all objects do now and then. */
+  readonly dice: number
 }
 
 export interface Candidate {
@@ -79,7 +81,12 @@ export type Action =
       /** Lower goes first: live copies for a repair, then filling, then moving. */
       readonly urgency: number
     }
-  | { readonly kind: 'prove'; readonly keeper: NodeId }
+  | {
+      readonly kind: 'prove'
+      readonly keeper: NodeId
+      /** How long it has been due: the longest go first. */
+      readonly overdueMs: number
+    }
   | {
       readonly kind: 'release'
       readonly askHolds: readonly NodeId[]
@@ -362,17 +369,31 @@ function isSurplus(view: View): boolean {
 
 /** Rule 6: challenge the copies whose challenger we are, when they are due, and any that are doubted. */
 function proofsOf(view: View): Action[] {
-  return view.copies
+  const due = view.copies
     .filter((copy) => copy.node !== view.self.node && copy.awayMs === 0 && copy.state.kind !== 'declined')
-    .filter((copy) => isDue(copy, view.options) && (copy.doubted === true || isChallenger(view, copy)))
-    .map((copy) => ({ kind: 'prove', keeper: copy.node }))
+    .filter((copy) => copy.doubted === true || isChallenger(view, copy))
+    .map((copy) => ({ copy, overdueMs: overdueMs(copy, view) }))
+  // Holders are asked together: one that keeps nothing and fetches finds the others busy answering.
+  const together = due.some(({ copy, overdueMs: ms }) => ms >= 0 && copy.ownProofAgeMs !== undefined)
+  return due
+    .filter(({ copy, overdueMs: ms }) => ms >= 0 || (together && isHalfDue(copy, view.options)))
+    .map(({ copy, overdueMs: ms }) => ({ kind: 'prove', keeper: copy.node, overdueMs: Math.max(0, ms) }))
 }
 
-function isDue(copy: Copy, options: KeepingOptions): boolean {
-  if (copy.askedAgeMs !== undefined && copy.askedAgeMs < options.proofRetryMs) return false
-  if (copy.doubted === true) return true
-  if (copy.ownProofAgeMs !== undefined) return copy.ownProofAgeMs >= options.proofEveryMs
-  return copy.state.kind !== 'claimed' || copy.state.forMs >= options.proofSettleMs
+/** Negative until it is due. */
+function overdueMs(copy: Copy, { options, dice }: View): number {
+  const { askedAgeMs, ownProofAgeMs, state } = copy
+  if (askedAgeMs !== undefined && askedAgeMs < options.proofRetryMs) return askedAgeMs - options.proofRetryMs
+  if (copy.doubted === true) return 0
+  // Spread, so that what came in one day is not asked for in one day ever after.
+  if (ownProofAgeMs !== undefined)
+    return ownProofAgeMs - options.proofEveryMs * (1 - options.proofSpreadShare * dice)
+  return state.kind === 'claimed' ? state.forMs - options.proofSettleMs : 0
+}
+
+function isHalfDue({ ownProofAgeMs, askedAgeMs = ownProofAgeMs }: Copy, options: KeepingOptions): boolean {
+  if (ownProofAgeMs === undefined || askedAgeMs === undefined) return false
+  return ownProofAgeMs >= options.proofEveryMs / 2 && askedAgeMs >= options.proofRetryMs
 }
 
 /** Nobody's answer came in the time in which a claim is waited for. */

@@ -57,6 +57,7 @@ interface Shape {
   readonly size?: number
   readonly selfView?: Partial<Situation['self']>
   readonly pool?: Partial<Situation['pool']>
+  readonly dice?: number
 }
 
 function situation(shape: Shape): Situation {
@@ -85,7 +86,8 @@ function situation(shape: Shape): Situation {
       massLoss: false,
       passing: new Set<string>(),
       ...shape.pool
-    }
+    },
+    dice: shape.dice ?? 0
   }
 }
 
@@ -361,6 +363,40 @@ test('AGAIN: a proof is renewed before it lapses, a doubt is followed at once, s
   assert.equal(asked({ ownProofAgeMs: options.proofEveryMs, askedAgeMs }), true)
   assert.equal(asked({ ownProofAgeMs: options.proofEveryMs, askedAgeMs: 0 }), false)
   assert.equal(asked({ doubted: true, askedAgeMs }, 3), true)
+})
+
+test('SPREAD: renewals of different objects fall due at different times, earlier and never later', () => {
+  const due = (dice: number, ownProofAgeMs: number): boolean =>
+    plan({
+      self: 1,
+      dice,
+      copies: [copy(0, proven, { ownProofAgeMs, askedAgeMs: ownProofAgeMs }), copy(1, own)]
+    }).actions.some((action) => action.kind === 'prove')
+  const earliest = options.proofEveryMs * (1 - options.proofSpreadShare)
+  assert.equal(due(1, earliest - 1), false)
+  assert.equal(due(1, earliest), true)
+  assert.equal(due(0.5, earliest), false)
+  assert.equal(due(0, options.proofEveryMs - 1), false)
+})
+
+test('OLDEST: what is due for longer says so', () => {
+  const age = options.proofEveryMs + 5000
+  const copies = [copy(0, proven, { ownProofAgeMs: age, askedAgeMs: age }), copy(1, own)]
+  const prove = plan({ self: 1, copies }).actions.find((action) => action.kind === 'prove')
+  assert.equal(prove?.kind === 'prove' && prove.overdueMs, 5000)
+})
+
+test('TOGETHER: when one holder is due, the others whose challenger we are are asked at the same time', () => {
+  const asked = (otherAgeMs: number, dueAgeMs = options.proofEveryMs): string[] => {
+    const aged = (ms: number): Partial<Copy> => ({ ownProofAgeMs: ms, askedAgeMs: ms })
+    const copies = [copy(0, proven, aged(dueAgeMs)), copy(1, proven, aged(otherAgeMs)), copy(2, own)]
+    return plan({ self: 2, copies }).actions.flatMap((action) =>
+      action.kind === 'prove' ? [action.keeper] : []
+    )
+  }
+  assert.deepEqual(asked(options.proofEveryMs / 2), ['n0', 'n1'])
+  assert.deepEqual(asked(options.proofEveryMs / 2 - 1), ['n0'])
+  assert.deepEqual(asked(options.proofEveryMs / 2, options.proofEveryMs - 1), [])
 })
 
 test('UNPROVABLE: a claim that is never proven stops keeping others from making a copy', () => {
