@@ -151,8 +151,20 @@ export interface KeepingOptions {
   readonly fullShare: number
   /** Share at which we withdraw it. Close to `fullShare` makes it flap. @default 0.8 */
   readonly roomShare: number
-  /** Time between greetings to each member, in ms: what notices a silent peer. @default 20000 */
+  /**
+   * Time between greetings with each member that is near, whoever begins them, in ms: what notices a silent
+   * peer. @default 20000
+   */
   readonly presenceIntervalMs: number
+  /** Members up to which everybody is near everybody. @default 64 */
+  readonly nearMembersMax: number
+  /**
+   * In a larger pool those are near who share so many first places of a group: as many as may hold an object,
+   * for it is their absence that gives us work. @default 7
+   */
+  readonly nearPlaces: number
+  /** Greetings per second, at most, to all who are not near: what we know of them is that much older. @default 2 */
+  readonly presenceFarPerSecondMax: number
   /** Time for the answer to a greeting, in ms. @default 5000 */
   readonly presenceAnswerMs: number
   /** Greetings in a row that must fail before a connected peer is away. @default 2 */
@@ -247,6 +259,9 @@ export const keepingDefaults: KeepingOptions = Object.freeze({
   fullShare: 0.9,
   roomShare: 0.8,
   presenceIntervalMs: 20_000,
+  nearMembersMax: 64,
+  nearPlaces: 7,
+  presenceFarPerSecondMax: 2,
   presenceAnswerMs: 5000,
   presenceMissesMax: 2,
   talkConcurrency: 16,

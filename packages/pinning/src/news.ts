@@ -24,6 +24,7 @@ export class News {
   readonly #stop = new AbortController()
   readonly #active = new Set<Promise<unknown>>()
   #announcing = false
+  #announcedMs = Number.NEGATIVE_INFINITY
   #running = false
 
   constructor(parts: KeepingParts, stations: NewsStations) {
@@ -62,14 +63,20 @@ export class News {
     }
   }
 
-  /** Changes are collected for a moment, so that a burst of them is one round of greetings. */
+  /**
+   * Changes are collected for a moment, so that a burst of them is one round of greetings; and a round of them
+   * comes no more often than greetings come anyway, so that a busy pool says at most twice what an idle one does.
+   */
   #announceSoon(): void {
     if (!this.#running || this.#announcing) return
     this.#announcing = true
     const { components, options } = this.#parts
+    const sinceMs = components.clock.monotonicMs() - this.#announcedMs
+    const waitMs = Math.max(options.reportDelayMs, options.presenceIntervalMs - sinceMs)
     this.#track(
-      slept(components.clock, options.reportDelayMs, this.#stop.signal).then((on) => {
+      slept(components.clock, waitMs, this.#stop.signal).then((on) => {
         this.#announcing = false
+        this.#announcedMs = components.clock.monotonicMs()
         if (on) this.#stations.presence.greetAll()
       })
     )

@@ -17,6 +17,9 @@ import type { Member } from './roster/member.ts'
 import { stageUse } from './staging.ts'
 import type { Copy } from './tally.ts'
 
+/** Bounds how long one look for neighbours takes while groups are still to be ranked. */
+const nearGroupsPerLook = 256
+
 type Asked = Pick<Wish, 'root' | 'size' | 'copiesMin' | 'digest'>
 
 export class Observer {
@@ -135,34 +138,58 @@ export class Observer {
     this.#passing ??= new Set(
       roster.members().flatMap((member) => (member.capacityBytes === 0 ? [member.node] : []))
     )
+    const near = this.near()
+    // Of a large pool only those are heard of soon who are near, and they are a fair sample of it.
+    const heard = roster.members().filter(({ node, counted }) => counted && near?.has(node) !== false)
+    const watched = new Set(heard.map((member) => member.operator))
     const reached = [...awayMs].filter(([operator, ms]) => operator !== own && ms === 0).length
     return {
       operators: awayMs.size,
       operatorsReached: reached,
-      massLoss: isMassLoss([...awayMs.values()], awayMs.size, options),
+      massLoss: isMassLoss(
+        [...awayMs].filter(([operator]) => watched.has(operator)).map(([, ms]) => ms),
+        watched.size,
+        options
+      ),
       passing: this.#passing
     }
   }
 
-  #candidates(group: number, selfFull: boolean): readonly Candidate[] {
-    const { roster, components } = this.#parts
-    const members = roster.members()
+  /**
+   * Members whose absence may give us work: those with whom we share the first places of a group. In a pool
+   * that is not large that is everybody, and absent.
+   */
+  near(): ReadonlySet<NodeId> | undefined {
+    const { roster, components, options } = this.#parts
+    if (roster.members().length <= options.nearMembersMax) return undefined
+    return this.#ranking().neighbours(components.keys.nodeId, options.nearPlaces, nearGroupsPerLook)
+  }
+
+  #ranking(): RankedGroups {
+    const members = this.#parts.roster.members()
     // The same list as long as nobody came, went or expired.
     if (members !== this.#ranked) this.#groups.update(members)
     this.#ranked = members
-    return this.#groups.of(group).map((member) => ({
-      node: member.node,
-      operator: member.operator,
-      class: member.class,
-      awayMs: this.#presence.awayMs(member.node),
-      full:
-        member.capacityBytes === 0 ||
-        (member.node === components.keys.nodeId
-          ? selfFull
-          : this.#presence.standing(member.node)?.full === true),
-      declines: false,
-      memberForMs: this.#census.memberForMs(member.node)
-    }))
+    return this.#groups
+  }
+
+  #candidates(group: number, selfFull: boolean): readonly Candidate[] {
+    const { components } = this.#parts
+    return this.#ranking()
+      .of(group)
+      .map((member) => ({
+        node: member.node,
+        operator: member.operator,
+        class: member.class,
+        awayMs: this.#presence.awayMs(member.node),
+        full:
+          member.capacityBytes === 0 ||
+          (member.node === components.keys.nodeId
+            ? selfFull
+            : this.#presence.standing(member.node)?.full === true),
+        declines: false,
+        memberForMs: this.#census.memberForMs(member.node)
+      }))
   }
 
   /** What is so of this node whatever the object. */

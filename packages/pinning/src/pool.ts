@@ -119,7 +119,11 @@ export class Pool implements AsyncDisposable {
       readings: new Readings(components.objects),
       leaving
     }
-    const presence = new Presence(parts, () => this.#news.standing())
+    const presence = new Presence(
+      parts,
+      () => this.#news.standing(),
+      () => this.#observer.near()
+    )
     const census = new Census(parts, presence)
     const reports = new Reports(parts, census)
     const holds = new Holds(parts)

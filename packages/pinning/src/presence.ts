@@ -59,6 +59,8 @@ interface Peer {
   /** Own time since when it is away; absent while reachable. */
   awaySinceMs?: number
   misses: number
+  /** Own time of the last greeting, theirs or ours, that was answered, or of ours that was not. */
+  greetedMs?: number
   standing?: Standing
   greeting?: Promise<void>
   again: boolean
@@ -67,6 +69,7 @@ interface Peer {
 export class Presence {
   readonly #parts: KeepingParts
   readonly #self: () => Promise<Standing>
+  readonly #near: () => ReadonlySet<NodeId> | undefined
   readonly #peers = new Map<NodeId, Peer>()
   readonly #listeners: PresenceListener[] = []
   readonly #stop = new AbortController()
@@ -74,9 +77,15 @@ export class Presence {
   #busy = 0
   readonly #waiting: (() => void)[] = []
 
-  constructor(parts: KeepingParts, self: () => Promise<Standing>) {
+  /** @param near whose absence may give us work; absent when that is everybody's */
+  constructor(
+    parts: KeepingParts,
+    self: () => Promise<Standing>,
+    near: () => ReadonlySet<NodeId> | undefined
+  ) {
     this.#parts = parts
     this.#self = self
+    this.#near = near
     parts.dialogue.on(greetRequest, async (from, standing) => {
       this.#heard(from, standing)
       return await this.#self()
@@ -146,10 +155,26 @@ export class Presence {
     }
   }
 
-  /** Greets everybody soon: our own standing changed. */
+  /** Greets soon all who are near: our own standing changed. */
   greetAll(): void {
-    for (const member of this.#parts.roster.members()) {
-      if (this.#isOther(member.node)) void this.greet(member.node)
+    const near = this.#near()
+    for (const { node } of this.#parts.roster.members()) {
+      if (this.#isOther(node) && near?.has(node) !== false) void this.greet(node)
+    }
+  }
+
+  /** Those we have not exchanged greetings with for a while, whoever began the last one. */
+  #greetDue(): void {
+    const { roster, options, time } = this.#parts
+    const near = this.#near()
+    const others = roster.members().filter(({ node }) => this.#isOther(node))
+    const far = near === undefined ? 0 : others.length - near.size
+    const farMs = Math.max(options.presenceIntervalMs, (far / options.presenceFarPerSecondMax) * 1000)
+    const nowMs = time.nowMs()
+    for (const { node } of others) {
+      const waitMs = near?.has(node) === false ? farMs : options.presenceIntervalMs
+      const greetedMs = this.#peers.get(node)?.greetedMs
+      if (greetedMs === undefined || nowMs - greetedMs >= waitMs / 2) void this.greet(node)
     }
   }
 
@@ -198,6 +223,7 @@ export class Presence {
     const peer = this.#peer(node)
     const before = peer.standing
     peer.standing = standing
+    peer.greetedMs = this.#parts.time.nowMs()
     this.noteAlive(node)
     this.#tell((listener) => listener.onStanding?.(node, standing, before))
   }
@@ -205,6 +231,8 @@ export class Presence {
   #missed(node: NodeId, peer: Peer, err: unknown): void {
     const { components, options, time } = this.#parts
     components.log.debug('a greeting was not answered', { node, err })
+    // An absent one is tried again no sooner than another is greeted; it greets us when it comes back.
+    peer.greetedMs = time.nowMs()
     if (peer.awaySinceMs !== undefined) return
     peer.misses++
     // A refused dial is plain; silence on an open connection gets a second chance.
@@ -219,10 +247,10 @@ export class Presence {
 
   async #loop(): Promise<void> {
     const { components, options } = this.#parts
-    this.greetAll()
+    this.#greetDue()
     // Spread, so that a pool started by one power switch does not greet in step for ever.
     const jitter = (): number => options.presenceIntervalMs * (0.8 + 0.4 * components.random.unit())
-    while (await slept(components.clock, jitter(), this.#stop.signal)) this.greetAll()
+    while (await slept(components.clock, jitter(), this.#stop.signal)) this.#greetDue()
   }
 
   async #enter(): Promise<void> {

@@ -3,7 +3,7 @@
 // hundredth in line would wait an hour for its turn. Memory is per group, never per object or member pair.
 // The order is that of `Ranking`; which members agree on is docs/protocol/ranking.md, "First places".
 
-import type { OperatorId } from '@commonhold/core'
+import type { NodeId, OperatorId } from '@commonhold/core'
 import {
   type Contender,
   compare,
@@ -39,6 +39,10 @@ export class RankedGroups {
   readonly #groups: (Group | undefined)[]
   /** Nodes of each counted operator. */
   #operators = new Map<OperatorId, readonly Contender[]>()
+  /** Neighbours as last found in all groups, and those found so far in the first `#looked` of them. */
+  #near: ReadonlySet<NodeId> = new Set()
+  #found = new Set<NodeId>()
+  #looked = 0
 
   constructor(poolId: Uint8Array, k: number) {
     this.#poolId = poolId
@@ -53,6 +57,21 @@ export class RankedGroups {
     return known.first
   }
 
+  /**
+   * Who shares the first `places` of a group with this node. Looks at so many groups per call and answers
+   * meanwhile as it was before, because at first each has to be ranked; asked again and again it gets there.
+   */
+  neighbours(node: NodeId, places: number, groupsPerCall: number): ReadonlySet<NodeId> {
+    const end = Math.min(this.#groups.length, this.#looked + groupsPerCall)
+    for (; this.#looked < end; this.#looked++) {
+      const first = this.of(this.#looked).slice(0, places)
+      if (!first.some((member) => member.node === node)) continue
+      for (const member of first) if (member.node !== node) this.#found.add(member.node)
+    }
+    if (this.#looked === this.#groups.length) this.#near = this.#found
+    return this.#near
+  }
+
   /** Takes in who is a member now. */
   update(members: readonly Member[]): void {
     const before = this.#operators
@@ -62,6 +81,10 @@ export class RankedGroups {
       if (!alike(own, before.get(operator))) changed.add(operator)
     }
     for (const operator of before.keys()) if (!this.#operators.has(operator)) changed.add(operator)
+    if (changed.size > 0) {
+      this.#found = new Set()
+      this.#looked = 0
+    }
     if (changed.size > this.#operators.size * changesShareMax) this.#groups.fill(undefined)
     else if (changed.size > 0) for (const [i, group] of this.#groups.entries()) this.#amend(i, group, changed)
   }

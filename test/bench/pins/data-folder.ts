@@ -51,6 +51,9 @@ export const copiesMin = 3
 const batchPins = 4096
 const rowsPerInsert = 1000
 const gib = 2 ** 30
+
+/** Little, beside the others: it holds some ten thousands of a million. */
+export const subjectRoom: number = 100 * gib
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 
@@ -97,7 +100,7 @@ export async function makeDataFolder(path: string, { pins, keepers }: Plenty): P
   }
   {
     await using membership = new Membership(init, folder.logsPath, {})
-    await membership.open({ name: 'plenty', class: 'server', capacityBytes: 100 * gib })
+    await membership.open({ name: 'plenty', class: 'server', capacityBytes: subjectRoom })
   }
   const place = join(folder.logsPath, (await readFile(join(folder.logsPath, 'current-pool'), 'utf8')).trim())
   await using index = await openIndexDatabase({

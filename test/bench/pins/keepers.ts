@@ -2,18 +2,28 @@
 // all it is placed for, without a disk or a pin set behind them. What they say is computed from the roots.
 
 import { createHash } from 'node:crypto'
-import { type NodeId, nodeIdOf, operatorIdOf, silentLog, systemClock, systemRandom } from '@commonhold/core'
+import {
+  type NodeId,
+  nodeIdOf,
+  operatorIdOf,
+  silentLog,
+  systemClock,
+  systemRandom,
+  UnreachableError
+} from '@commonhold/core'
 import { Libp2pPoolNetwork, Network } from '@commonhold/node'
-import { Dialogue, type Member, Ranking } from '@commonhold/pinning'
+import { Dialogue, type Member, type PinningComponents, Ranking } from '@commonhold/pinning'
 import { receiptsRequest } from '../../../packages/pinning/src/challenge.ts'
 import { rosterRequest } from '../../../packages/pinning/src/journal/sync-requests.ts'
 import { greetRequest, type Standing } from '../../../packages/pinning/src/presence.ts'
 import { type GroupReport, reportRequest } from '../../../packages/pinning/src/report.ts'
 import { groupOf, rootKey } from '../../../packages/pinning/src/root-key.ts'
+import { until } from '../../processes/until.ts'
 import { copiesMin, keeperKeys, type Plenty, rootOfObject } from './data-folder.ts'
 
 const gib = 2 ** 30
 const groupsPerPage = 1024
+const dialMs = 120_000
 
 /** What each keeper holds, group by group: the hash over all keys of the group, in order. */
 export function setHashes(pins: number, k: number): Uint8Array[] {
@@ -37,14 +47,57 @@ export interface PoolOfPins extends Plenty {
   readonly setHashes: readonly Uint8Array[]
 }
 
+/** A keeper's answers, without a network. */
+export function respondAs(
+  i: number,
+  init: PoolOfPins
+): { nodeId: NodeId; handler: (from: NodeId, message: Uint8Array) => Promise<Uint8Array> } {
+  let handler: (from: NodeId, message: Uint8Array) => Promise<Uint8Array> = async () => new Uint8Array()
+  const wire: PinningComponents['network'] = {
+    request: async (to) => {
+      throw new UnreachableError(`${to} is not asked by a keeper that only answers.`)
+    },
+    handle: (given) => {
+      handler = given
+    },
+    async announce() {},
+    subscribe() {},
+    unsubscribe() {},
+    onPeer() {},
+    async addAddresses() {},
+    addresses: () => []
+  }
+  const { nodeId } = respondOver(wire, i, init)
+  return { nodeId, handler: (from, message) => handler(from, message) }
+}
+
+function respondOver(
+  network: PinningComponents['network'],
+  i: number,
+  init: PoolOfPins
+): { nodeId: NodeId; groups: readonly number[] } {
+  const members = membersOf(init)
+  const { node, seed } = keeperKeys(i)
+  const nodeId = nodeIdOf(node.publicKey)
+  const isMember = (peer: NodeId): boolean => members.some((member) => member.node === peer)
+  const dialogue = new Dialogue({ network, pool: init.poolId, isMember, log: silentLog })
+  const ranking = new Ranking(init.poolId, members)
+  const groups = Array.from({ length: 2 ** init.k }, (_, group) => group).filter((group) =>
+    ranking
+      .of(group)
+      .counted.slice(0, copiesMin)
+      .some((member) => member.node === nodeId)
+  )
+  respond(dialogue, seed, groups, init.setHashes)
+  return { nodeId, groups }
+}
+
 export class LightKeeper implements AsyncDisposable {
-  readonly nodeId: NodeId
+  readonly groups: readonly number[]
   readonly #network: Network
   readonly #pool: Libp2pPoolNetwork
-  readonly groups: readonly number[]
 
-  private constructor(nodeId: NodeId, network: Network, pool: Libp2pPoolNetwork, groups: readonly number[]) {
-    this.nodeId = nodeId
+  private constructor(network: Network, pool: Libp2pPoolNetwork, groups: readonly number[]) {
     this.#network = network
     this.#pool = pool
     this.groups = groups
@@ -52,30 +105,26 @@ export class LightKeeper implements AsyncDisposable {
 
   static async start(i: number, init: PoolOfPins, address: string): Promise<LightKeeper> {
     const members = membersOf(init)
-    const { node, seed } = keeperKeys(i)
-    const nodeId = nodeIdOf(node.publicKey)
     const base = { clock: systemClock, log: silentLog }
     const network = await Network.create({
       ...base,
-      seed,
+      seed: keeperKeys(i).seed,
       listen: ['/ip4/127.0.0.1/tcp/0'],
       random: systemRandom
     })
     const isMember = (peer: NodeId): boolean => members.some((member) => member.node === peer)
     const pool = new Libp2pPoolNetwork({ ...base, network, isMember })
-    const dialogue = new Dialogue({ network: pool, pool: init.poolId, isMember, log: silentLog })
-    const ranking = new Ranking(init.poolId, members)
-    const groups = Array.from({ length: 2 ** init.k }, (_, group) => group).filter((group) =>
-      ranking
-        .of(group)
-        .counted.slice(0, copiesMin)
-        .some((member) => member.node === nodeId)
-    )
-    respond(dialogue, seed, groups, init.setHashes)
+    const { groups } = respondOver(pool, i, init)
     await network.start()
     await pool.start()
-    await network.dial(address)
-    return new LightKeeper(nodeId, network, pool, groups)
+    // A machine that does other things as well may be slow to answer.
+    await until('the node is dialled', dialMs, () =>
+      network.dial(address).catch((err: unknown) => {
+        process.stderr.write(`  ${String(err)}\n`)
+        return undefined
+      })
+    )
+    return new LightKeeper(network, pool, groups)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

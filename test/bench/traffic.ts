@@ -1,0 +1,265 @@
+// `npm run bench traffic`: bytes each member sends and receives per day to stay a member that knows how things
+// stand, in pools of 10 to 10,000 members and of one and ten million pins. Every message is made by the
+// production code (questions through two dialogues over a wire that counts), at the production intervals;
+// only how often they are due is arithmetic. Proofs and journals, which grow with the pins, are apart.
+
+import { createHash } from 'node:crypto'
+import {
+  nodeIdOf,
+  operatorIdOf,
+  rawCidOf,
+  seededRandom,
+  signingKeyFromSeed,
+  signRecord,
+  silentLog
+} from '@commonhold/core'
+import {
+  Dialogue,
+  keepingDefaults,
+  type Member,
+  type PinningComponents,
+  type RequestType
+} from '@commonhold/pinning'
+import { encodeFrame } from '../../packages/node/src/frame-stream.ts'
+import {
+  challengeRequest,
+  proofReceiptRecord,
+  receiptsRequest
+} from '../../packages/pinning/src/challenge.ts'
+import { sealBatch, sha256 } from '../../packages/pinning/src/journal/journal-records.ts'
+import { headsRequest, rosterRequest } from '../../packages/pinning/src/journal/sync-requests.ts'
+import { defaults } from '../../packages/pinning/src/options.ts'
+import { greetRequest, type Standing } from '../../packages/pinning/src/presence.ts'
+import { RankedGroups } from '../../packages/pinning/src/ranked-groups.ts'
+import { type Report, reportRequest, writeGroup } from '../../packages/pinning/src/report.ts'
+import { groupOf, rootKey } from '../../packages/pinning/src/root-key.ts'
+import { consentTo, signRosterEntry } from '../../packages/pinning/src/roster/roster-entries.ts'
+import { type BenchRow, reportBench } from './report.ts'
+
+const k = 12
+const groups = 2 ** k
+const copies = 3
+const daySeconds = 86_400
+const dayMs = 1000 * daySeconds
+/** What happens besides: each member starts anew once a day, and every pin is a hundred days old on average. */
+const startsPerDay = 1
+const pinAgeDays = 100
+
+const random = seededRandom(7)
+const node = signingKeyFromSeed(random.bytes(32))
+const operator = signingKeyFromSeed(random.bytes(32))
+const poolId = random.bytes(32)
+const storeEpoch = random.bytes(16)
+const run = random.bytes(16)
+const gib = 2 ** 30
+
+const standing: Standing = {
+  storeEpoch,
+  run,
+  reportSeq: 123_456,
+  receiptSeq: 1_790_000_123_456,
+  full: false,
+  usedBytes: 612 * gib + 77,
+  freeBytes: 388 * gib - 77,
+  capacityBytes: 1000 * gib
+}
+
+const rows: BenchRow[] = []
+for (const pins of [1_000_000, 10_000_000]) {
+  for (const members of [10, 100, 1000, 10_000]) {
+    const { greetings, reports, membership, proofs, journals } = await perDay(members, pins)
+    const title = `${members.toLocaleString('en-US')} members, ${pins / 1e6} M pins`
+    const row = (what: string, bytes: number): void => {
+      rows.push({ what: `${title}: ${what}`, value: bytes / 2 ** 20, unit: 'MiB/day' })
+    }
+    row('greetings', greetings)
+    row('reports and membership', reports + membership)
+    row('proofs', proofs)
+    row('journals', journals)
+  }
+}
+await reportBench(
+  'Traffic per member',
+  rows,
+  `Sent and received together. Idle pool; in a busy one greetings at most double. Reports: every member starts anew once a day and is then read in full by all. Proofs: two challenges of each copy per ${keepingDefaults.proofEveryMs / dayMs} days among holders, their receipts read by everybody. Journals: ${pinAgeDays}-day pins, each read once by everybody. DHT, connections and the copies themselves are not in it.`
+)
+
+interface PerDay {
+  readonly greetings: number
+  readonly reports: number
+  readonly membership: number
+  readonly proofs: number
+  readonly journals: number
+}
+
+async function perDay(members: number, pins: number): Promise<PerDay> {
+  const others = members - 1
+  const greeting = await bytesOf(greetRequest, standing, standing)
+  const near = neighbours(members)
+  const nearPerDay = (near * dayMs) / keepingDefaults.presenceIntervalMs
+  const far = others - near
+  const farPerDay = Math.min(
+    (far * dayMs) / keepingDefaults.presenceIntervalMs,
+    keepingDefaults.presenceFarPerSecondMax * daySeconds
+  )
+
+  // Groups in which it holds something: all it is placed for, in the short form.
+  const held = Math.min(groups, Math.ceil((groups * copies) / members))
+  const report = await bytesOf(
+    reportRequest,
+    { run, after: 0, explicit: [] },
+    fullReport(held, pins, members)
+  )
+
+  const heads = Array.from(
+    { length: Math.min(members, defaults.headsPerMessageMax) },
+    (): [Uint8Array, number, Uint8Array] => [random.bytes(32), 40_000, random.bytes(32)]
+  )
+  const headsPages = Math.ceil(members / defaults.headsPerMessageMax)
+  const turn =
+    headsPages * (await bytesOf(headsRequest, { after: null }, { heads, more: false })) +
+    (await bytesOf(rosterRequest, { set: random.bytes(32) }, { hashes: null }))
+  const turns = (dayMs / defaults.syncIntervalMs) * defaults.syncPeers * 2
+  // Two delegations of each in their life, each fetched once by everybody.
+  const renewals = (members * rosterEntryBytes() * dayMs) / (defaults.delegationLifeMs / 2)
+
+  const objects = keepingDefaults.proofObjectsMax
+  const roots = Array.from({ length: objects }, (_, i) => rootOfNumber(i))
+  const challenge = await bytesOf(
+    challengeRequest,
+    { nonce: random.bytes(32), roots, hold: false },
+    {
+      storeEpoch,
+      answers: roots.map(() => ({ kind: 'proof' as const, digest: random.bytes(32), held: false }))
+    }
+  )
+  const proofsPerDay =
+    (pins * copies * keepingDefaults.challengersPerCopy * dayMs) / keepingDefaults.proofEveryMs
+  const challengesPerMember = (proofsPerDay / objects / members) * 2
+  const receipt = signRecord(
+    proofReceiptRecord,
+    {
+      pool: poolId,
+      keeper: nodeIdOf(node.publicKey),
+      storeEpoch,
+      roots,
+      right: true,
+      seq: 1_790_000_123_456,
+      expiresMs: 1_792_000_000_000
+    },
+    node
+  ).bytes
+  const page = 16
+  const receipts =
+    (await bytesOf(
+      receiptsRequest,
+      { after: 1 },
+      { receipts: Array.from({ length: page }, () => receipt), upTo: 2, more: false }
+    )) / page
+  // Everybody reads all receipts of all others, and is read.
+  const receiptBytes = (proofsPerDay / objects) * receipts * ((2 * others) / members)
+
+  const pinBytes = batchBytesPerPin()
+  return {
+    greetings: (nearPerDay + farPerDay) * greeting,
+    reports: others * startsPerDay * 2 * report,
+    membership: turns * turn + 2 * renewals,
+    proofs: challengesPerMember * challenge + receiptBytes,
+    journals: 2 * (pins / pinAgeDays) * pinBytes
+  }
+}
+
+/** With whom one greets at the full rate, on average of some members. */
+function neighbours(members: number): number {
+  if (members <= keepingDefaults.nearMembersMax) return members - 1
+  const ranked = new RankedGroups(poolId, k)
+  const all = Array.from({ length: members }, (): Member => {
+    const id = random.bytes(32)
+    return {
+      node: nodeIdOf(id),
+      operator: operatorIdOf(id),
+      class: 'server',
+      capacityBytes: 1000 * gib,
+      counted: true
+    }
+  })
+  ranked.update(all)
+  const counts = all
+    .slice(0, 1)
+    .map(({ node: id }) => ranked.neighbours(id, keepingDefaults.nearPlaces, groups).size)
+  for (let i = 1; i < 20; i++) {
+    const near = new Set<string>()
+    for (let group = 0; group < groups; group++) {
+      const first = ranked.of(group).slice(0, keepingDefaults.nearPlaces)
+      if (first.some((member) => member.node === all[i]?.node))
+        for (const member of first) near.add(member.node)
+    }
+    counts.push(Math.max(0, near.size - 1))
+  }
+  return counts.reduce((sum, count) => sum + count, 0) / counts.length
+}
+
+/** A keeper that holds all it is placed for and one exception per group, as a real one does now and then. */
+function fullReport(held: number, pins: number, members: number): Report {
+  const perGroup = Math.max(1, Math.round(pins / groups))
+  const wanted = Array.from({ length: Math.min(perGroup, 50) }, (_, i) => ({
+    key: rootKey(rootOfNumber(i)),
+    copiesMin: copies
+  }))
+  const keys = wanted.map(({ key }) => key).sort(Buffer.compare)
+  const told = writeGroup(1, wanted, keys.slice(1))
+  const cut = Array.from({ length: members }, () => ({ journal: random.bytes(32), seq: 40_000 }))
+  return { storeEpoch, run, seq: held, more: false, cut, groups: Array.from({ length: held }, () => told) }
+}
+
+function rootOfNumber(i: number): ReturnType<typeof rawCidOf> {
+  return rawCidOf(new Uint8Array(createHash('sha256').update(`traffic ${i}`).digest()))
+}
+
+function rosterEntryBytes(): number {
+  const act = {
+    is: 'delegate' as const,
+    node: node.publicKey,
+    class: 'server' as const,
+    capacityBytes: 1000 * gib,
+    zone: 'eu-central',
+    expiresAt: 1_800_000_000_000,
+    consent: consentTo(poolId, operator.publicKey, node)
+  }
+  return signRosterEntry({ pool: poolId, seq: 9, act }, operator).bytes.length
+}
+
+/** One pin in a batch of its own, as an upload makes it. */
+function batchBytesPerPin(): number {
+  const root = rootOfNumber(1)
+  const wish = { root, size: 123_456, copiesMin: copies, visibility: 'public' as const }
+  const place = { journal: sha256(poolId), seq: 40_000, prev: random.bytes(32) }
+  if (groupOf(root, k) >= groups) throw new Error('no such group')
+  return sealBatch(place, [{ kind: 'pin', wish }], k, node).bytes.length
+}
+
+/** Question and answer as they are on the wire, with their frames. */
+async function bytesOf<Q, A>(type: RequestType<Q, A>, question: Q, answer: A): Promise<number> {
+  let bytes = 0
+  const counted = (message: Uint8Array): Uint8Array => {
+    bytes += encodeFrame(0x01, 1, message).byteLength
+    return message
+  }
+  let handler: (from: string, message: Uint8Array) => Promise<Uint8Array> = async () => new Uint8Array()
+  const wire: PinningComponents['network'] = {
+    request: async (_to, message) => counted(await handler('asker', counted(message))),
+    handle: (given) => {
+      handler = given
+    },
+    async announce() {},
+    subscribe() {},
+    unsubscribe() {},
+    onPeer() {},
+    async addAddresses() {},
+    addresses: () => []
+  }
+  const dialogue = new Dialogue({ network: wire, pool: poolId, isMember: () => true, log: silentLog })
+  dialogue.on(type, async () => answer)
+  await dialogue.ask('asked', type, question)
+  return bytes
+}
