@@ -186,6 +186,14 @@ export class ComposedNode implements ControlledNode {
     return { ...this.pool(), recoveryKey: printRecoveryKey(recoverySeed) }
   }
 
+  async setPool({
+    copiesMin,
+    ...options
+  }: { copiesMin: number } & AbortOptions): Promise<answers.PoolSetAnswer> {
+    const inForce = await this.#pool.amend({ copiesMin }, abortOf(options))
+    return { ...this.pool(), inForce }
+  }
+
   async admit(operator: OperatorId, options?: AbortOptions): Promise<answers.PoolAnswer> {
     const own = this.#pool.operators().find(({ id }) => id === this.#parts.operatorId)
     if (own?.administrator === true) await this.#pool.admit(operator, options)
@@ -291,7 +299,9 @@ export class ComposedNode implements ControlledNode {
     const { intake, objects, fetcher, library } = this.#parts
     const { root, digest, visibility } = await this.#allowed(name)
     const abort = abortOf(options)
-    let held = await objects.get(root)
+    // What the pool keeps already need not come here to be wished for again, with other numbers perhaps.
+    const before = await this.#pool.wanted(root)
+    let held: { readonly size: number } | undefined = (await objects.get(root)) ?? before
     if (held === undefined) {
       const { size } = await library.stat(root, abort)
       const from = await this.#holders(root, abort)
@@ -301,7 +311,7 @@ export class ComposedNode implements ControlledNode {
     const wish = {
       root,
       size: held?.size ?? 0,
-      copiesMin: intake.copiesMin(options.copiesMin),
+      copiesMin: options.copiesMin ?? before?.copiesMin ?? intake.copiesMin(undefined),
       visibility: options.visibility ?? visibility,
       ...(digest === undefined ? {} : { digest })
     }

@@ -171,6 +171,13 @@ export function createProgram(context: ProgramContext): Command {
     )
     .action(runs(() => import('./commands/pool-create.ts')))
   pool
+    .command('set')
+    .description('change the rules of the pool, as an administrator')
+    .addOption(
+      new Option('--copies <n>', 'copies kept when a put does not say').argParser(wholeNumber(1, copiesMax))
+    )
+    .action(runs(() => import('./commands/pool-set.ts')))
+  pool
     .command('admit')
     .description('admit an operator, as administrator, or vouch for one')
     .argument('<operator>', 'operator id (z6Mk…)')

@@ -119,6 +119,10 @@ export class MemoryNode implements ControlledNode {
     return { ...this.pool(), wishesCarried: this.objects.size }
   }
 
+  async setPool({ copiesMin }: { copiesMin: number }): Promise<answers.PoolSetAnswer> {
+    return { ...this.pool(), copiesMin, inForce: true }
+  }
+
   async leave({ now }: { now: boolean }): Promise<answers.LeaveStep> {
     const objects = this.objects.size
     return { state: now ? 'left' : 'leaving', objects, bytes: 0, keepers: 0, blocked: objects }

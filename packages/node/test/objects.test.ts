@@ -17,8 +17,10 @@ import {
 } from '@commonhold/core'
 import { NextToLast } from 'blockstore-fs/sharding'
 import { CID } from 'multiformats/cid'
+import { nodeFileSystem } from '../src/file-system.ts'
 import { ObjectIndex } from '../src/object-index.ts'
 import type { WantedName } from '../src/objects.ts'
+import { defaults } from '../src/options.ts'
 import { blockOf, text } from './block-store-contract.ts'
 import { bytesOf, collect, once, openStorage, type Storage } from './objects-under-test.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -211,6 +213,26 @@ test('the stage is for uploads alone, and what is stored and set aside never pas
   const { usedBytes, capacityBytes } = await objects.space()
   assert.equal(capacityBytes, 2 * MiB)
   assert.deepEqual(await rooms(), [0, 6 * MiB - usedBytes], 'staged uploads leave copies no room')
+})
+
+// Seen to fail with the quota taken for what the disk has.
+test('a disk that other programs filled is full, whatever the quota says', async () => {
+  await using folder = await temporaryFolder()
+  let onDisk = 40 * MiB
+  const fileSystem = {
+    ...nodeFileSystem,
+    disk: async () => ({ freeBytes: onDisk + defaults.diskReserveBytes })
+  }
+  await using storage = await openStorage(folder.path, { fileSystem, capacityBytes: 100 * MiB })
+  const { objects } = storage
+  assert.equal((await objects.space()).capacityBytes, 40 * MiB)
+  await using intake = await objects.begin({ origin: 'repair', sizeMax: 39 * MiB })
+  const { freeBytes, reservedBytes } = await objects.space()
+  assert.deepEqual([freeBytes, reservedBytes], [MiB, 39 * MiB])
+  onDisk = 0
+  assert.equal((await objects.space()).freeBytes, 0)
+  await assert.rejects(objects.begin({ origin: 'repair', sizeMax: 1 }), NoSpaceError)
+  void intake
 })
 
 test('a damaged block: the reader is told, its objects are gone, the next put heals them', async () => {

@@ -7,7 +7,8 @@ import {
   NoSpaceError,
   type OperatorId,
   publicKeyOfOperator,
-  toHex
+  toHex,
+  UnauthorizedError
 } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { Answers } from './answer.ts'
@@ -459,6 +460,24 @@ export class Pool implements AsyncDisposable {
 
   leaveProgress(): Promise<LeaveProgress> {
     return this.#leaving.progress()
+  }
+
+  /**
+   * As an administrator: assents to this change of the pool's rules. In force when a majority of the
+   * administrators assented to the same one.
+   * @returns whether it is
+   * @throws UnauthorizedError
+   */
+  async amend(change: Partial<PoolPolicy>, options?: AbortOptions): Promise<boolean> {
+    const { roster, operator } = this.#commons
+    if (operator === undefined || roster.operator(operator)?.administrator !== true) {
+      throw new UnauthorizedError('Only an administrator of the pool can change its rules.')
+    }
+    const { charter, charterId: prev } = roster.state
+    const policy = { ...charter.policy, ...change }
+    await this.#commons.act({ is: 'amend', prev, charter: { ...charter, policy }, leaving: [] }, options)
+    const now = roster.charter().policy
+    return Object.entries(policy).every(([rule, value]) => now[rule as keyof PoolPolicy] === value)
   }
 
   /** As an administrator: this operator's copies and wishes count. */

@@ -17,6 +17,7 @@ import type {
   PinStatusAnswer,
   PinsAnswer,
   PoolAnswer,
+  PoolSetAnswer,
   ProveAnswer,
   SettleStep,
   StatAnswer,
@@ -50,6 +51,8 @@ export interface ControlledNode {
       groupBits: number
     } & AbortOptions
   ): Promise<CreatePoolAnswer>
+  /** @throws UnauthorizedError for who is no administrator. */
+  setPool(change: { copiesMin: number } & AbortOptions): Promise<PoolSetAnswer>
   admit(operator: string, options?: AbortOptions): Promise<PoolAnswer>
   join(address: string, options: { keepBytes?: number } & AbortOptions): Promise<JoinAnswer>
 

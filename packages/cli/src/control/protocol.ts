@@ -110,6 +110,11 @@ export interface PoolAnswer {
   readonly groups: number
 }
 
+export interface PoolSetAnswer extends PoolAnswer {
+  /** Whether enough administrators have assented. */
+  readonly inForce: boolean
+}
+
 export interface CreatePoolAnswer extends PoolAnswer {
   /** Shown once, when the pool is made: whoever holds it can administrate the pool. */
   readonly recoveryKey?: string

@@ -76,6 +76,7 @@ const tokenBody = z.strictObject({
   scopes: z.array(scope).min(1).max(4),
   expiresAt: z.iso.datetime().optional()
 })
+const policyBody = z.strictObject({ copiesMin: z.number().int().min(1).max(32) })
 const leaveBody = z.strictObject({ now: z.boolean() })
 const denialBody = z.strictObject({ name: z.string().min(1), reason: sentence })
 const admitBody = z.strictObject({ operator: z.string().min(1).max(128) })
@@ -91,6 +92,9 @@ export const routes: readonly Route[] = [
 
   route('GET', '/pool', none, none, async ({ node }) => node.pool()),
   route('POST', '/pool', none, poolBody, ({ node, body, signal }) => node.createPool({ ...body, signal })),
+  route('POST', '/pool/policy', none, policyBody, ({ node, body, signal }) =>
+    node.setPool({ ...body, signal })
+  ),
   route('GET', '/pool/members', none, none, async ({ node }) => node.members()),
   route('POST', '/pool/operators', none, admitBody, ({ node, body, signal }) =>
     node.admit(body.operator, { signal })
