@@ -2,7 +2,8 @@
 // camera makes, four at a time, and one film three times larger than the cap. Every byte is served afterwards
 // and the cap was never passed: by the disk's own word, and by what the node had stored and set aside. Seen to
 // fail with `isStageFilling` never true (507 without end), and with no room set aside for uploads under way (the
-// block folder passes the cap). `STAGING_CAP_MB=500` runs the twenty gigabytes of it.
+// block folder passes the cap). `STAGING_CAP_MB=500` runs the twenty gigabytes of it, `STAGING_TIMES`
+// less than forty.
 
 import assert from 'node:assert/strict'
 import { createCipheriv, createHash } from 'node:crypto'
@@ -19,7 +20,7 @@ import { ProcessPool } from '../processes/process-pool.ts'
 import { until } from '../processes/until.ts'
 
 const capBytes = Number(process.env['STAGING_CAP_MB'] ?? 100) * 1e6
-const totalBytes = 40 * capBytes
+const totalBytes = Number(process.env['STAGING_TIMES'] ?? 40) * capBytes
 const filmBytes = 3 * capBytes
 const uploadersAtOnce = 4
 const sizes = [0.25, 0.1, 0.03, 0.01, 0.002, 0.0003].map((share) => Math.floor(share * capBytes))
