@@ -104,9 +104,10 @@ export class DiskSpace {
     return Math.max(0, Math.min(granted + stage, usedBytes + onDisk))
   }
 
+  /** What is stored is read last: between it and the sum nothing may be stored whose reservation is gone. */
   async #look(): Promise<number> {
-    const { bytes } = await this.#init.blocks.usage()
     this.#diskFreeBytes = (await this.#init.fileSystem.disk(this.#init.path)).freeBytes
+    const { bytes } = await this.#init.blocks.usage()
     this.#usedAtLook = bytes
     return bytes
   }

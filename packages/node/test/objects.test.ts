@@ -235,6 +235,40 @@ test('a disk that other programs filled is full, whatever the quota says', async
   void intake
 })
 
+// Seen to fail with what is stored read before the disk is asked.
+test('what is stored while the disk is asked for its free space is not granted twice', async () => {
+  await using folder = await temporaryFolder()
+  let asked = (): void => {}
+  let answer: Promise<void> = Promise.resolve()
+  const disk = async () => {
+    asked()
+    await answer
+    return { freeBytes: 2 ** 40 }
+  }
+  await using storage = await openStorage(folder.path, {
+    fileSystem: { ...nodeFileSystem, disk },
+    capacityBytes: 4 * MiB
+  })
+  const { objects } = storage
+  await using first = await objects.begin({ origin: 'repair', sizeMax: 2 * MiB })
+  // More than is known to be free: the disk is asked again.
+  const gate = Promise.withResolvers<void>()
+  const asking = new Promise<void>((resolve) => {
+    asked = resolve
+  })
+  answer = gate.promise
+  const second = objects.begin({ origin: 'repair', sizeMax: 3 * MiB })
+  second.catch(() => {})
+  await asking
+  for (const seed of [1, 2]) {
+    const bytes = await collect(bytesOf(MiB, seed))
+    const block = blockOf(bytes)
+    await first.put(block.cid, block.bytes)
+  }
+  gate.resolve()
+  await assert.rejects(second, NoSpaceError)
+})
+
 test('a damaged block: the reader is told, its objects are gone, the next put heals them', async () => {
   await using folder = await temporaryFolder()
   await using storage = await openStorage(folder.path)
