@@ -109,7 +109,7 @@ export class NodeProcess implements AsyncDisposable {
     this.#log = createWriteStream(this.logPath, { flags: 'a' })
     child.stderr?.pipe(this.#log)
     const lines = createInterface({ input: child.stdout ?? process.stdin })
-    const timeoutMs = this.#init.readyTimeoutMs ?? 60_000
+    const timeoutMs = this.#init.readyTimeoutMs ?? 180_000
     const ready = new Promise<AboutAnswer>((resolve, reject) => {
       const timer = setTimeout(
         () => reject(new Error(`${this.name} was not ready within ${timeoutMs} ms.`)),

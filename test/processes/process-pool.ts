@@ -95,7 +95,7 @@ export class ProcessPool implements AsyncDisposable {
   }
 
   /** Every running node sees every running node. */
-  async untilAllMeet(timeoutMs = 60_000): Promise<void> {
+  async untilAllMeet(timeoutMs = 180_000): Promise<void> {
     for (const node of this.running) {
       await until(`${node.name} sees all members`, timeoutMs, async () => {
         const { members } = await node.ask<StatusAnswer>('status')

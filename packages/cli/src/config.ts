@@ -89,6 +89,8 @@ export interface Config {
     readonly ackWait?: number | undefined
     /** When they did not come: accept the put and say how many there are, or refuse it. @default accept */
     readonly ackWhenShort: 'accept' | 'refuse'
+    /** Copies this node makes for the pool at once. 0: none of its own accord; it still takes what is offered. @default 4 */
+    readonly repairs?: number | undefined
     /** Runs every delay of the pool this many times faster. For demonstrations and tests only. @default 1 */
     readonly timeScale: number
   }
@@ -138,6 +140,7 @@ const sections = {
     ackCopies: copies.optional(),
     ackWait: duration('pool.ackWait').optional(),
     ackWhenShort: z.enum(['accept', 'refuse']).default('accept'),
+    repairs: z.number().int().min(0).max(64).optional(),
     timeScale: z.number().min(1).max(100_000).default(1)
   })
 }
@@ -291,4 +294,5 @@ export const configTemplate = `# Commonhold: settings of this node. Everything h
 # ackCopies = 2                # promised before a put is acknowledged, ours included
 # ackWait = "3s"
 # ackWhenShort = "accept"      # or "refuse"
+# repairs = 4                  # copies made for the pool at once; 0 on a line that must stay quiet
 `

@@ -23,6 +23,7 @@ export function keepingAt(pool: Config['pool']): Partial<KeepingOptions> {
   return {
     ...(timeScale === 1 ? { ackWaitMs: waits.ackWaitMs } : { ...waits, ...speeds }),
     ...(pool.ackCopies === undefined ? {} : { ackCopies: pool.ackCopies }),
+    ...(pool.repairs === undefined ? {} : { repairConcurrency: pool.repairs }),
     ackWhenShort: pool.ackWhenShort
   }
 }

@@ -33,7 +33,7 @@ export interface KeepingOptions {
   readonly massLossWindowMs: number
   /** How long a mass loss holds back repairs that are not urgent, in ms. @default 3600000 (1 h) */
   readonly massLossHoldMs: number
-  /** Pulls at once. More saturates a home line, fewer lengthens a repair. @default 4 */
+  /** Pulls at once. More saturates a home line, fewer lengthens a repair, 0 repairs nothing here. @default 4 */
   readonly repairConcurrency: number
   /** Pulls waiting at once; more urgent ones take the place of others, which are planned again later. @default 4096 */
   readonly repairQueueMax: number
