@@ -125,8 +125,10 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
     access: {
       isMember,
       // What the pool does not want in public is between members: uploads on their way, members-only objects.
+      // And who owes us an answer about its own copy does not get ours to compute it from.
       mayServe: async (root, peer) =>
-        isMember(peer) || (await membership.pool.wanted(root))?.visibility === 'public',
+        !membership.pool.isChallenging(peer, root) &&
+        (isMember(peer) || (await membership.pool.wanted(root))?.visibility === 'public'),
       // Who means to keep a copy has asked the pool of its source before it fetches (docs/protocol/offers.md).
       enough: async () => false
     },

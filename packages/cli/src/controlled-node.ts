@@ -172,6 +172,24 @@ export class ComposedNode implements ControlledNode {
     return this.#pool.members().map((member) => memberRow(member, this.#pool.member(member.node)?.zone))
   }
 
+  async keeperRecord(name: string): Promise<answers.KeeperRecordAnswer> {
+    const fitting = this.#pool.members().filter(({ node }) => node === name || node.endsWith(name))
+    const [member] = fitting
+    if (member === undefined || fitting.length > 1) {
+      throw new NotFoundError(
+        `“${name.slice(0, 80)}” is ${member === undefined ? 'no member' : 'more than one member'} of this pool; commonhold pool members --json lists them.`
+      )
+    }
+    const { lastWrong, silentAbout, ...record } = await this.#pool.keeperRecord(member.node)
+    return {
+      ...record,
+      ...(lastWrong === undefined
+        ? {}
+        : { lastWrong: { cid: lastWrong.root.toString(), by: lastWrong.by, ageMs: lastWrong.ageMs } }),
+      silentAbout: silentAbout.map(String)
+    }
+  }
+
   async createPool(
     options: {
       name: string

@@ -127,6 +127,7 @@ export function createProgram(context: ProgramContext): Command {
     .description('show the health of the pool')
     .option('-w, --watch', 'keep showing it, every two seconds')
     .option('--at-risk', 'list the objects below their promised copies, worst first')
+    .option('--member <node>', 'show what one member made of our challenges')
     .action(runs(() => import('./commands/status.ts')))
   program
     .command('why')

@@ -13,9 +13,11 @@ export function keepingAt(pool: Config['pool']): Partial<KeepingOptions> {
     ackWaitMs: (pool.ackWait ?? keepingDefaults.ackWaitMs) * timeScale,
     presenceAnswerMs: keepingDefaults.presenceAnswerMs * timeScale,
     proofAnswerMs: keepingDefaults.proofAnswerMs * timeScale,
+    proofWayMs: keepingDefaults.proofWayMs * timeScale,
     offerAnswerMs: keepingDefaults.offerAnswerMs * timeScale
   }
   const speeds = {
+    proofDiskBytesPerSecondMin: keepingDefaults.proofDiskBytesPerSecondMin / timeScale,
     proofBytesPerSecondMin: keepingDefaults.proofBytesPerSecondMin / timeScale,
     offerBytesPerSecondMin: keepingDefaults.offerBytesPerSecondMin / timeScale,
     holdBytesPerSecond: keepingDefaults.holdBytesPerSecond / timeScale

@@ -106,6 +106,23 @@ export class MemoryNode implements ControlledNode {
     ]
   }
 
+  async keeperRecord(node: string): Promise<answers.KeeperRecordAnswer> {
+    return {
+      node,
+      right: 3,
+      wrong: 1,
+      silent: 0,
+      declined: 0,
+      busy: 0,
+      absent: 0,
+      late: 0,
+      storeChanges: 0,
+      suspectGroups: 1,
+      suspectProofsLeft: 2,
+      silentAbout: []
+    }
+  }
+
   async createPool(options: { name: string }): Promise<answers.CreatePoolAnswer> {
     return { ...this.pool(), name: options.name, recoveryKey: 'commonhold-recovery-x' }
   }

@@ -45,6 +45,9 @@ export class Census {
   readonly #suspects = new Map<string, Suspicion>()
   readonly #listeners: ((roots: readonly CID[] | undefined) => void)[] = []
 
+  /** Told when a keeper came with another store. */
+  onStoreChange: (keeper: NodeId) => Promise<void> = async () => {}
+
   constructor(parts: KeepingParts, presence: Presence) {
     this.#parts = parts
     this.#presence = presence
@@ -142,9 +145,23 @@ export class Census {
       await trx.deleteFrom('copy').where('keeper', '=', node).execute()
     })
     if (before !== undefined) {
+      await this.onStoreChange(node)
       components.log.warn('a keeper came back with another store; its copies count as gone', { node })
       this.#tell(undefined)
     }
+  }
+
+  /** It answers about others and never about this one: what it proved once no longer counts. */
+  async noteSilence(root: CID, keeper: NodeId): Promise<void> {
+    await this.#copyRow(root, keeper).set(news.silent())
+    this.#tell([root])
+  }
+
+  /** Groups of this keeper under suspicion, and the right answers still to come. */
+  suspicionsOf(keeper: NodeId): { suspectGroups: number; suspectProofsLeft: number } {
+    const suspicions = [...this.#suspects].filter(([key]) => key.startsWith(`${keeper} `))
+    const suspectProofsLeft = suspicions.reduce((sum, [, { rightLeft }]) => sum + rightLeft, 0)
+    return { suspectGroups: suspicions.length, suspectProofsLeft }
   }
 
   memberForMs(node: NodeId): number {

@@ -124,6 +124,7 @@ export const news = {
     declined_ms: null
   }),
   wrong: (nowMs: number): Partial<CopyRow> => ({ proven_ms: null, corrupt_ms: nowMs, doubted: 0 }),
+  silent: (): Partial<CopyRow> => ({ proven_ms: null }),
   doubted: (): Partial<CopyRow> => ({ doubted: 1 })
 } as const
 

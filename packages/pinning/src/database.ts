@@ -3,6 +3,7 @@
 
 import type { Kysely } from 'kysely'
 import { type CensusTables, censusTables } from './census-tables.ts'
+import { type KeeperTables, keeperTables } from './keeper-tables.ts'
 import { standingTables } from './standing-tables.ts'
 
 /** Tables of journals and wishes, filled by `journals.ts` and `indexed-wanted.ts`. */
@@ -68,7 +69,7 @@ export interface WishTables {
 }
 
 /** All tables of this layer. The keeping half adds its own to this intersection. */
-export type PinningTables = WishTables & CensusTables
+export type PinningTables = WishTables & CensusTables & KeeperTables
 
 export interface Migration {
   readonly name: string
@@ -162,4 +163,9 @@ const wishTables: Migration = {
 }
 
 /** In order; each runs once per index database. */
-export const pinningMigrations: readonly Migration[] = [wishTables, censusTables, standingTables]
+export const pinningMigrations: readonly Migration[] = [
+  wishTables,
+  censusTables,
+  standingTables,
+  keeperTables
+]

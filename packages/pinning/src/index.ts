@@ -17,6 +17,7 @@ export { type Migration, type PinningTables, pinningMigrations } from './databas
 export { Dialogue, type RequestType } from './dialogue.ts'
 export type { Cut, JournalId, Wanted } from './journal/wanted.ts'
 export type { Visibility, WantedObject, Wish } from './journal/wish.ts'
+export type { KeeperRecord } from './keeper-records.ts'
 export { type KeepingOptions, keepingDefaults } from './keeping-options.ts'
 export type { LeaveProgress } from './leave.ts'
 export { defaults, type SyncLimits, type SyncOptions } from './options.ts'

@@ -62,6 +62,15 @@ export interface KeepingOptions {
   readonly proofPatienceMs: number
   /** Wait before a copy that gave no answer, or a wrong one, is asked again, in ms. @default 300000 (5 min) */
   readonly proofRetryMs: number
+  /**
+   * Silences about one object, each after answers about others, that make its copy a mere claim again. Fewer
+   * doubts a keeper over one lost packet, more lets it park an object longer. @default 3
+   */
+  readonly silenceStrikesMax: number
+  /** Slowest disk, in bytes per second: a right answer to `proofTellBytesMin` or more that took longer is late. 100 Mbit/s bring 12.5 MB/s. Higher takes old home disks for fetchers. @default 20971520 (20 MiB/s) */
+  readonly proofDiskBytesPerSecondMin: number
+  /** What such an answer may take beside reading, in ms: the way there and back, twice. More hides the fetching of smaller objects, less takes far keepers for fetchers. @default 300 */
+  readonly proofWayMs: number
   /** Part of `proofEveryMs` over which renewals are spread, earlier, by a hash of challenger and object: what came in one day must not be asked for in one day. @default 0.25 */
   readonly proofSpreadShare: number
   /** Bytes of objects we challenge about per second, which we read ourselves to compare: twice what a keeper of 6 TB needs. Less leaves proofs overdue, more is felt by readers. @default 16777216 (16 MiB/s) */
@@ -220,6 +229,9 @@ export const keepingDefaults: KeepingOptions = Object.freeze({
   proofSettleMs: 5 * minuteMs,
   proofPatienceMs: 10 * minuteMs,
   proofRetryMs: 5 * minuteMs,
+  silenceStrikesMax: 3,
+  proofDiskBytesPerSecondMin: 20 * mebibyte,
+  proofWayMs: 300,
   proofSpreadShare: 0.25,
   challengeBytesPerSecondMax: 16 * mebibyte,
   challengeBurstBytesMax: 256 * mebibyte,

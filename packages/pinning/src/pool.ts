@@ -19,6 +19,7 @@ import type { PinningComponents } from './components.ts'
 import { Holds } from './holds.ts'
 import type { WantedObject, Wish } from './journal/wish.ts'
 import { Keeping } from './keep.ts'
+import { type KeeperRecord, KeeperRecords } from './keeper-records.ts'
 import { type KeepingOptions, keepingDefaults } from './keeping-options.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import { type LeaveProgress, Leaving } from './leave.ts'
@@ -95,6 +96,8 @@ export class Pool implements AsyncDisposable {
   readonly #passage: (init: PassageInit) => Passage
   readonly #onDemand: OnDemand
   readonly #overview: Overview
+  readonly #records: KeeperRecords
+  readonly #prover: Prover
   #state: 'constructed' | 'running' | 'stopped' = 'constructed'
 
   private constructor(
@@ -130,7 +133,12 @@ export class Pool implements AsyncDisposable {
     const holds = new Holds(parts)
     const answers = new Answers(parts, holds)
     const receipts = new ProofReceipts(parts, census)
-    const prover = new Prover(parts, census, presence, receipts)
+    const records = new KeeperRecords(parts)
+    records.onStruck = (root, keeper) => census.noteSilence(root, keeper)
+    census.onStoreChange = (keeper) => records.noteStoreChange(keeper)
+    const prover = new Prover(parts, census, presence, receipts, records)
+    this.#records = records
+    this.#prover = prover
     const repairs = new Repairs(parts, census, presence, reports)
     const observer = new Observer(parts, { census, presence, reports, holds })
     const segments = new Segments(parts, { isFull: () => observer.isFull() })
@@ -366,6 +374,16 @@ export class Pool implements AsyncDisposable {
 
   members(): readonly MemberStatus[] {
     return this.#overview.members()
+  }
+
+  /** What that keeper made of this node's challenges. */
+  keeperRecord(node: NodeId): Promise<KeeperRecord> {
+    return this.#records.of(node, this.#census.suspicionsOf(node))
+  }
+
+  /** Whether it owes us an answer about this object: meanwhile we do not give it the bytes. */
+  isChallenging(node: NodeId, root: CID): boolean {
+    return this.#prover.isPending(node, root)
   }
 
   operators(): readonly Operator[] {

@@ -10,6 +10,7 @@ import type { Census } from './census.ts'
 import { challengeRequest, type ProofAnswer, pathRequest } from './challenge.ts'
 import { within } from './deadline.ts'
 import { sameBytes } from './fields.ts'
+import type { KeeperRecords } from './keeper-records.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Presence } from './presence.ts'
 import { nonceBytes, type ProofSubject, verifyPath } from './proof.ts'
@@ -24,6 +25,8 @@ export interface Verdict {
   readonly held: boolean
   /** Monotonic time just before we asked. */
   readonly askedMs: number
+  /** Right, and slower than a disk would be. */
+  readonly late?: boolean
 }
 
 export interface ChallengeOptions extends AbortOptions {
@@ -36,17 +39,25 @@ export class Prover {
   readonly #census: Census
   readonly #presence: Presence
   readonly #receipts: ProofReceipts
+  readonly #records: KeeperRecords
   /** By `keeper root`, what is asked and without an answer yet: one question about one copy at a time. */
   readonly #pending = new Map<string, Promise<readonly Verdict[]>>()
   readonly counts: { made: number; wrong: number; silent: number } = { made: 0, wrong: 0, silent: 0 }
   /** Told when comparing found our own copy damaged. */
   onDamage: (root: CID) => void = () => {}
 
-  constructor(parts: KeepingParts, census: Census, presence: Presence, receipts: ProofReceipts) {
+  constructor(
+    parts: KeepingParts,
+    census: Census,
+    presence: Presence,
+    receipts: ProofReceipts,
+    records: KeeperRecords
+  ) {
     this.#parts = parts
     this.#census = census
     this.#presence = presence
     this.#receipts = receipts
+    this.#records = records
   }
 
   isPending(keeper: NodeId, root: CID): boolean {
@@ -139,6 +150,7 @@ export class Prover {
       components.log.debug('a challenge was not answered', { keeper, err })
       return roots.map((root) => verdictOf(root, 'silent'))
     }
+    const late = this.#isLate(sizes, answers, components.clock.monotonicMs() - askedMs)
     const verdicts: Verdict[] = []
     for (const [i, root] of roots.entries()) {
       const answer = answers[i]
@@ -147,11 +159,19 @@ export class Prover {
         const right = await this.#ownDigest({ pool: roster.poolId, nonce, keeper, root })
         // Our own copy cannot be read: we have no verdict on another's.
         if (right === undefined) verdicts.push(verdictOf(root, 'busy'))
-        else if (sameBytes(right, answer.digest)) verdicts.push(verdictOf(root, 'proven', answer.held))
+        else if (sameBytes(right, answer.digest))
+          verdicts.push({ ...verdictOf(root, 'proven', answer.held), late })
         else verdicts.push(verdictOf(root, 'wrong'))
       }
     }
     return verdicts
+  }
+
+  /** Whether what was answered is enough to tell, and took longer than reading it from a disk. */
+  #isLate(sizes: readonly number[], answers: readonly ProofAnswer[], tookMs: number): boolean {
+    const { proofTellBytesMin, proofDiskBytesPerSecondMin, proofWayMs } = this.#parts.options
+    const read = sizes.reduce((sum, size, i) => sum + (answers[i]?.kind === 'proof' ? size : 0), 0)
+    return read >= proofTellBytesMin && tookMs > proofWayMs + (read / proofDiskBytesPerSecondMin) * 1000
   }
 
   async #ownDigest(subject: ProofSubject): Promise<Uint8Array | undefined> {
@@ -196,6 +216,7 @@ export class Prover {
   }
 
   async #record(keeper: NodeId, verdicts: readonly Verdict[]): Promise<void> {
+    await this.#records.note(keeper, verdicts)
     const right: CID[] = []
     const wrong: CID[] = []
     for (const { root, outcome } of verdicts) {

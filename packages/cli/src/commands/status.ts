@@ -5,6 +5,7 @@ import type { StatusAnswer } from '../control/protocol.ts'
 import { statusView } from '../render/status-view.ts'
 import type { Session } from '../session.ts'
 import { showAtRisk } from './status-at-risk.ts'
+import { showMember } from './status-member.ts'
 
 /** Slow enough to read, quick enough to watch a repair. */
 const watchEveryMs = 2000
@@ -12,9 +13,10 @@ const watchEveryMs = 2000
 export async function run(
   session: Session,
   _args: readonly string[],
-  options: { watch?: boolean; atRisk?: boolean }
+  options: { watch?: boolean; atRisk?: boolean; member?: string }
 ): Promise<void> {
   if (options.atRisk === true) return await showAtRisk(session)
+  if (options.member !== undefined) return await showMember(session, options.member)
   const { node, terminal, signal } = session
   for (;;) {
     const status = await node.get<StatusAnswer>('/status', { signal })

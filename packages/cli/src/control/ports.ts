@@ -9,6 +9,7 @@ import type {
   DenialRow,
   DoctorFinding,
   JoinAnswer,
+  KeeperRecordAnswer,
   LeaveStep,
   MemberRow,
   NeedyAnswer,
@@ -43,6 +44,8 @@ export interface ControlledNode {
 
   pool(): PoolAnswer
   members(): readonly MemberRow[]
+  /** @param node id of a member, or an end of it that fits one only */
+  keeperRecord(node: string): Promise<KeeperRecordAnswer>
   createPool(
     options: {
       name: string

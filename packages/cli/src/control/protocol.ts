@@ -244,6 +244,26 @@ export interface PeerRow {
   readonly direction: 'inbound' | 'outbound'
 }
 
+/** What one member made of this node's challenges, ever. */
+export interface KeeperRecordAnswer {
+  readonly node: string
+  readonly right: number
+  readonly wrong: number
+  readonly silent: number
+  readonly declined: number
+  readonly busy: number
+  readonly absent: number
+  /** Of the right ones, those slower than a disk would be. */
+  readonly late: number
+  readonly storeChanges: number
+  readonly lastRightAgeMs?: number
+  readonly lastWrong?: { readonly cid: string; readonly by: 'digest' | 'path'; readonly ageMs: number }
+  readonly suspectGroups: number
+  readonly suspectProofsLeft: number
+  /** Objects it is silent about while it answers about others. */
+  readonly silentAbout: readonly string[]
+}
+
 export type TokenScope = 'upload' | 'delete' | 'read' | 'metrics'
 
 export interface TokenRow {

@@ -79,6 +79,7 @@ const tokenBody = z.strictObject({
 const policyBody = z.strictObject({ copiesMin: z.number().int().min(1).max(32) })
 const leaveBody = z.strictObject({ now: z.boolean() })
 const denialBody = z.strictObject({ name: z.string().min(1), reason: sentence })
+const memberQuery = z.strictObject({ node: z.string().min(1).max(128) })
 const admitBody = z.strictObject({ operator: z.string().min(1).max(128) })
 
 export const routes: readonly Route[] = [
@@ -87,6 +88,7 @@ export const routes: readonly Route[] = [
   route('GET', '/status/at-risk', needyQuery, none, ({ node, query }) =>
     node.needy(query.after, query.limit)
   ),
+  route('GET', '/status/member', memberQuery, none, ({ node, query }) => node.keeperRecord(query.node)),
   route('GET', '/doctor', none, none, ({ node, signal }) => node.doctor({ signal })),
   route('GET', '/peers', none, none, async ({ node }) => node.peers()),
 
