@@ -1,0 +1,54 @@
+// Live copies over time as a picture by hand: one line per policy, readable on light and dark ground.
+
+import type { ArmResult, RunResult } from './run.ts'
+
+const width = 860
+const height = 400
+const left = 50
+const right = 130
+const top = 40
+const bottom = 45
+const colours = ['#0a7d5a', '#d1495b', '#c77d0a', '#7a7f87', '#3b6fd4']
+
+export function plot(result: RunResult, title: string): string {
+  const samples = result.arms.flatMap((arm) => arm.samples)
+  const endMs = Math.max(...samples.map((one) => one.atMs))
+  const most = Math.ceil(Math.max(...samples.map((one) => one.liveMean)) + 0.5)
+  const x = (ms: number): number => left + ((width - left - right) * ms) / endMs
+  const y = (copies: number): number => height - bottom - ((height - top - bottom) * copies) / most
+  const grid = Array.from({ length: most + 1 }, (_, i) => i).map(
+    (i) =>
+      `<line class="g" x1="${left}" x2="${width - right}" y1="${y(i)}" y2="${y(i)}"/><text x="${left - 10}" y="${y(i) + 4}" text-anchor="end">${i}</text>`
+  )
+  const yearMs = 365 * 86_400_000
+  const years = Array.from({ length: Math.floor(endMs / yearMs) + 1 }, (_, i) => i).map(
+    (i) => `<text x="${x(i * yearMs)}" y="${height - bottom + 20}" text-anchor="middle">year ${i}</text>`
+  )
+  // Names stand beside the ends of their lines, and never on one another.
+  let above = Number.NEGATIVE_INFINITY
+  const names = [...result.arms.entries()]
+    .sort(([, a], [, b]) => lastOf(b) - lastOf(a))
+    .map(([i, arm]) => {
+      above = Math.max(y(lastOf(arm)) + 4, above + 17)
+      return `<text x="${width - right + 8}" y="${above}" style="fill:${colours[i % colours.length]}">${arm.arm}, ${arm.lost} lost</text>`
+    })
+  const lines = result.arms.map((arm, i) => {
+    const points = arm.samples
+      .map((one) => `${x(one.atMs).toFixed(1)},${y(one.liveMean).toFixed(1)}`)
+      .join(' ')
+    return `<polyline points="${points}" style="stroke:${colours[i % colours.length]}"/>`
+  })
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
+<style>
+svg { background: #fff; font: 13px system-ui, sans-serif } text { fill: #333 } .g { stroke: #ddd } polyline { fill: none; stroke-width: 1.6 }
+@media (prefers-color-scheme: dark) { svg { background: #16181c } text { fill: #ccc } .g { stroke: #333 } }
+</style>
+<text x="${left}" y="22">Live copies per object, mean: ${title}</text>
+${[...grid, ...years, ...lines, ...names].join('\n')}
+</svg>
+`
+}
+
+function lastOf(arm: ArmResult): number {
+  return arm.samples.at(-1)?.liveMean ?? 0
+}
