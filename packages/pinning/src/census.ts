@@ -23,7 +23,7 @@ import type { PinningTables } from './database.ts'
 import { sameBytes } from './fields.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Presence } from './presence.ts'
-import { groupOf, rootKey, rootOfKey } from './root-key.ts'
+import { groupOf, keysOf, rootKey, rootOfKey } from './root-key.ts'
 import type { Copy } from './tally.ts'
 
 /** A right answer somebody else got, as its signed receipt says. */
@@ -82,11 +82,12 @@ export class Census {
     const { components, roster } = this.#parts
     const { database, objects, keys } = components
     const names = roots.map(rootKey)
-    const rows = await database.selectFrom('copy').selectAll().where('root', 'in', names).execute()
+    const listed = keysOf(roots)
+    const rows = await database.selectFrom('copy').selectAll().where('root', 'in', listed).execute()
     const words =
       rows.length === 0
         ? []
-        : await database.selectFrom('proof_word').selectAll().where('root', 'in', names).execute()
+        : await database.selectFrom('proof_word').selectAll().where('root', 'in', listed).execute()
     const rowsOf = Map.groupBy(rows, (row) => nameOf(row.root))
     const wordsOf = Map.groupBy(words, (row) => nameOf(row.root))
     const here = new Set((await objects.heldOf(roots)).map((root) => nameOf(rootKey(root))))

@@ -14,7 +14,7 @@ import type { RequestType } from './dialogue.ts'
 import { bytesField, hashField, sameBytes, seqField } from './fields.ts'
 import type { Cut, JournalId } from './journal/wanted.ts'
 import type { KeepingParts } from './keeping-parts.ts'
-import { groupOf, rootKey, rootKeyBytes } from './root-key.ts'
+import { groupOf, keysOf, rootKey, rootKeyBytes } from './root-key.ts'
 
 /** "I hold every object of this group wanted at `cut` with at least `copiesMinFrom`, less `except`, plus `plus`." */
 export interface GroupReport {
@@ -223,7 +223,7 @@ export class Reports {
     const rows = await this.#parts.components.database
       .selectFrom('held')
       .select(['root', 'origin', 'provided'])
-      .where('root', 'in', roots.map(rootKey))
+      .where('root', 'in', keysOf(roots))
       .execute()
     return new Map(
       rows.map(({ root, origin, provided }) => [toHex(root), { origin, provided: provided === 1 }])
@@ -235,7 +235,7 @@ export class Reports {
     await this.#parts.components.database
       .updateTable('held')
       .set({ provided: provided ? 1 : 0 })
-      .where('root', 'in', roots.map(rootKey))
+      .where('root', 'in', keysOf(roots))
       .execute()
   }
 

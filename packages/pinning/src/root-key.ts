@@ -31,6 +31,19 @@ export function isRoot(cid: CID): boolean {
   )
 }
 
+/**
+ * Keys for a list in a statement, the last repeated up to a power of two: lists of every length would each be a
+ * statement of its own, prepared and remembered.
+ */
+export function keysOf(roots: readonly CID[]): Uint8Array[] {
+  const keys = roots.map(rootKey)
+  const last = keys.at(-1)
+  if (last === undefined) return keys
+  const length = 2 ** Math.ceil(Math.log2(keys.length))
+  while (keys.length < length) keys.push(last)
+  return keys
+}
+
 export function compareRoots(a: CID, b: CID): number {
   return Buffer.compare(a.multihash.digest, b.multihash.digest) || a.code - b.code
 }

@@ -9,7 +9,7 @@ import type { CensusTables } from './census-tables.ts'
 import type { PinningTables } from './database.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Plan, Reason } from './plan.ts'
-import { groupOf, rootKey, rootOfKey } from './root-key.ts'
+import { groupOf, keysOf, rootKey, rootOfKey } from './root-key.ts'
 import { dueNow } from './standing-tables.ts'
 import type { Health } from './tally.ts'
 
@@ -47,7 +47,7 @@ export class Standings {
   /** Writes what changed, in one transaction; `unwanted` stand nowhere any more. */
   async write(looked: readonly Looked[], unwanted: readonly CID[]): Promise<void> {
     const { database } = this.#parts.components
-    const keys = looked.map(({ root }) => rootKey(root))
+    const keys = keysOf(looked.map(({ root }) => root))
     const before = new Map<string, Row>()
     if (keys.length > 0) {
       const rows = await database.selectFrom('standing').selectAll().where('root', 'in', keys).execute()
@@ -63,7 +63,7 @@ export class Standings {
         await upsert(trx, changed.slice(at, at + rowsPerInsert))
       }
       if (unwanted.length === 0) return
-      await trx.deleteFrom('standing').where('root', 'in', unwanted.map(rootKey)).execute()
+      await trx.deleteFrom('standing').where('root', 'in', keysOf(unwanted)).execute()
     })
   }
 

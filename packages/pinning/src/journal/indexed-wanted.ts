@@ -6,7 +6,7 @@ import { type AbortOptions, type OperatorId, toHex } from '@commonhold/core'
 import type { Kysely, Selectable, Transaction } from 'kysely'
 import { CID } from 'multiformats/cid'
 import type { PinningTables, WishTables } from '../database.ts'
-import { groupOf, rootKey, rootOfKey } from '../root-key.ts'
+import { groupOf, keysOf, rootKey, rootOfKey } from '../root-key.ts'
 import type { Roster } from '../roster/roster.ts'
 import { addUse, grantCost, regrant } from './grants.ts'
 import type { JournalGraph } from './journal-graph.ts'
@@ -88,11 +88,7 @@ export class IndexedWanted implements Wanted {
 
   async some(roots: readonly CID[]): Promise<readonly WantedObject[]> {
     if (roots.length === 0) return []
-    const rows = await this.#db
-      .selectFrom('wanted')
-      .selectAll()
-      .where('root', 'in', roots.map(rootKey))
-      .execute()
+    const rows = await this.#db.selectFrom('wanted').selectAll().where('root', 'in', keysOf(roots)).execute()
     return rows.map(objectOf)
   }
 
