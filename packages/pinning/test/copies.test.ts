@@ -1,5 +1,4 @@
-// How many copies is a wish and can change: of one object, and of the pool for objects to come. Seen to fail
-// with the older of two wishes of one author winning, and with an amendment in force without its majority.
+// How many copies is a wish and can change later: of one object, and of the pool for objects to come.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
