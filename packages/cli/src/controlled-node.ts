@@ -173,7 +173,7 @@ export class ComposedNode implements ControlledNode {
   }
 
   async keeperRecord(name: string): Promise<answers.KeeperRecordAnswer> {
-    const fitting = this.#pool.members().filter(({ node }) => node === name || node.endsWith(name))
+    const fitting = this.#pool.members().filter(({ node }) => name !== '' && node.endsWith(name))
     const [member] = fitting
     if (member === undefined || fitting.length > 1) {
       throw new NotFoundError(

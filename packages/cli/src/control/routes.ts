@@ -79,7 +79,7 @@ const tokenBody = z.strictObject({
 const policyBody = z.strictObject({ copiesMin: z.number().int().min(1).max(32) })
 const leaveBody = z.strictObject({ now: z.boolean() })
 const denialBody = z.strictObject({ name: z.string().min(1), reason: sentence })
-const memberQuery = z.strictObject({ node: z.string().min(1).max(128) })
+const memberQuery = z.strictObject({ node: z.string().max(128).default('') })
 const admitBody = z.strictObject({ operator: z.string().min(1).max(128) })
 
 export const routes: readonly Route[] = [
