@@ -262,7 +262,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   objects.onDamage((roots) => void membership.pool.noteDamage(roots))
   await scrub.start()
   stack.use(scrub)
-  denyList.onChange((name) => void membership.reconsider(name, library))
+  denyList.onChange((name) => membership.reconsider(name, library, objects))
   await listening(bridge.start({ host: config.http.host, port: config.http.port }), {
     where: `${config.http.host}:${config.http.port}`,
     setting: '--http 127.0.0.1:8421'

@@ -6,15 +6,18 @@ import {
   type Clock,
   type ContentName,
   DeniedError,
+  digestOf,
   InvalidInputError,
   type NodeId,
   NotFoundError,
   type OperatorId,
   parseCid,
+  parseContentName,
   toHex
 } from '@commonhold/core'
 import type {
   DataFolder,
+  Denial,
   Discovery,
   LocalDenyList,
   Network,
@@ -89,10 +92,12 @@ export class ComposedNode implements ControlledNode {
 
   async status(): Promise<answers.StatusAnswer> {
     const { nodeId, network, httpUrl, objects, scrub } = this.#parts
-    const [summary, space, scrubbed] = await Promise.all([
+    const [summary, space, scrubbed, sealed, sealedBytes] = await Promise.all([
       this.#pool.summary(),
       objects.space(),
-      scrub.state()
+      scrub.state(),
+      this.#pool.sealed(),
+      objects.sealedBytes()
     ])
     const members = this.members().map((row) => (row.self ? { ...row, usedBytes: space.usedBytes } : row))
     const disk = diskReasons(scrubbed)
@@ -117,7 +122,7 @@ export class ComposedNode implements ControlledNode {
       groups: summary.groups,
       proofs: { made: summary.proofs.made, wrong: summary.proofs.wrong, overdue: summary.proofs.overdue },
       scrub: scrubbed,
-      space,
+      space: { ...space, sealed: { ...sealed, bytes: sealedBytes } },
       peers: network.peers().length
     }
   }
@@ -399,8 +404,8 @@ export class ComposedNode implements ControlledNode {
     return this.#parts.tokens.list()
   }
 
-  async deny(name: ContentName, reason: string): Promise<answers.DenialRow> {
-    return denialRow(await this.#parts.denyList.deny(name, reason))
+  async deny(name: ContentName, reason: string, now: boolean): Promise<answers.DenialRow> {
+    return this.#denialRow(await this.#parts.denyList.deny(name, reason, now))
   }
 
   undoDenial(name: ContentName): Promise<boolean> {
@@ -408,7 +413,28 @@ export class ComposedNode implements ControlledNode {
   }
 
   async denials(): Promise<readonly answers.DenialRow[]> {
-    return (await this.#parts.denyList.list()).map(denialRow)
+    const rows: answers.DenialRow[] = []
+    for (const denial of await this.#parts.denyList.list()) rows.push(await this.#denialRow(denial))
+    return rows
+  }
+
+  async #denialRow(denial: Denial): Promise<answers.DenialRow> {
+    const { subject, reason, deniedAtMs, eraseAtOnce } = denial
+    let bytes = 0
+    let erasedInMs: number | undefined
+    for (const { root, size } of await this.#parts.objects.allNamed(digestOf(parseContentName(subject)))) {
+      const inMs = await this.#pool.erasedInMs(root)
+      if (inMs === undefined) continue
+      bytes += size
+      erasedInMs = Math.max(erasedInMs ?? 0, inMs)
+    }
+    return {
+      subject,
+      reason,
+      deniedAt: new Date(deniedAtMs).toISOString(),
+      now: eraseAtOnce,
+      ...(erasedInMs === undefined ? {} : { sealed: { bytes, erasedInMs } })
+    }
   }
 
   /** Inside the pool placement names them; for what only the rest of the network has, the DHT is asked. */
@@ -494,11 +520,6 @@ function memberRow(member: MemberStatus, zone: string | undefined): answers.Memb
     ...(lastSeenMs === undefined ? {} : { lastSeenMs }),
     ...(forked === undefined ? {} : { forked })
   }
-}
-
-function denialRow(denial: { subject: string; reason: string; deniedAtMs: number }): answers.DenialRow {
-  const { subject, reason, deniedAtMs } = denial
-  return { subject, reason, deniedAt: new Date(deniedAtMs).toISOString() }
 }
 
 function abortOf({ signal }: AbortOptions): AbortOptions {

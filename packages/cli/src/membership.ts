@@ -10,6 +10,7 @@ import {
   type AbortOptions,
   ConflictError,
   type ContentName,
+  digestOf,
   type Log,
   type NodeId,
   toHex
@@ -133,14 +134,18 @@ export class Membership implements AsyncDisposable {
     await this.#current?.pool.stop()
   }
 
-  /** The policy changed its mind about a name; the pool drops or keeps its object accordingly. */
+  /** The policy changed its mind about a name; the pool seals or keeps every object of that name accordingly. */
   async reconsider(
     name: ContentName,
-    library: { resolve(name: ContentName): Promise<{ root: CID } | undefined> }
+    library: { resolve(name: ContentName): Promise<{ root: CID } | undefined> },
+    objects: { allNamed(digest: Uint8Array): Promise<readonly { root: CID }[]> }
   ): Promise<void> {
     try {
       const resolved = await library.resolve(name)
-      if (resolved !== undefined) await this.pool.reconsider([resolved.root])
+      const here = await objects.allNamed(digestOf(name))
+      const all = [...here.map(({ root }) => root), ...(resolved === undefined ? [] : [resolved.root])]
+      const once = new Map(all.map((root) => [root.toString(), root]))
+      await this.pool.reconsider([...once.values()])
     } catch (err) {
       // The doors ask the policy anyway; the keeping loop meets the object again in its next round.
       this.#components.log.warn('a changed decision could not be carried out at once', { err })

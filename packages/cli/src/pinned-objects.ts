@@ -8,6 +8,7 @@ import type { CID } from 'multiformats/cid'
 export interface PinnedObjectsComponents {
   readonly objects: Omit<ObjectStore, 'size' | 'fetch' | 'provide' | 'openSegments'> & {
     get(root: CID): Promise<(HeldObject & { readonly digest?: Uint8Array }) | undefined>
+    allNamed(digest: Uint8Array): Promise<readonly { readonly root: CID; readonly digest?: Uint8Array }[]>
   }
   readonly fetcher: { fetch(root: CID, from: readonly NodeId[], options?: FetchOptions): Promise<HeldObject> }
   readonly providing: {
@@ -30,9 +31,16 @@ export function pinnedObjects(components: PinnedObjectsComponents): ObjectStore 
     block: (cid, options) => objects.block(cid, options),
     fetch: (root, from, options) => fetcher.fetch(root, from, options),
     remove: (root) => objects.remove(root),
+    seal: (root) => objects.seal(root),
+    unseal: (root) => objects.unseal(root),
+    isSealed: (root) => objects.isSealed(root),
+    sealed: () => objects.sealed(),
+    erase: (root) => objects.erase(root),
     quarantine: (root) => objects.quarantine(root),
     async provide(root, on) {
-      const held = await objects.get(root)
+      // Sealed ones too: their records are the first to go.
+      const named = await objects.allNamed(root.multihash.digest)
+      const held = named.find((each) => each.root.equals(root))
       const object = { root, ...(held?.digest === undefined ? {} : { digest: held.digest }) }
       if (on) return providing.provide(object)
       try {

@@ -232,6 +232,7 @@ export function createProgram(context: ProgramContext): Command {
     .description('deny an object at every door')
     .argument('<name>', 'CID or sha256')
     .option('--reason <sentence>', 'why, for those who ask', 'denied by the operator')
+    .option('--now', 'erase its bytes here at once, as a legal order asks; no undo brings them back')
     .action(runs(() => import('./commands/deny-add.ts')))
   deny
     .command('ls')

@@ -63,6 +63,11 @@ function aloneInTheWorld(): Omit<PinningComponents, 'database' | 'logs'> {
       block: async () => undefined,
       fetch: unreachable,
       remove: async () => true,
+      seal: async () => undefined,
+      unseal: async () => undefined,
+      isSealed: async () => false,
+      sealed: async function* () {},
+      erase: async () => false,
       quarantine: async () => {},
       provide: async () => {},
       space: async () => ({

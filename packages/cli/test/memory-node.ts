@@ -73,7 +73,8 @@ export class MemoryNode implements ControlledNode {
         freeBytes: 1e9,
         capacityBytes: 1e9,
         reservedBytes: 0,
-        uploads: { freeBytes: 1e9, capacityBytes: 1e9 }
+        uploads: { freeBytes: 1e9, capacityBytes: 1e9 },
+        sealed: { objects: 0, bytes: 0 }
       },
       peers: 0
     }
@@ -297,8 +298,8 @@ export class MemoryNode implements ControlledNode {
     return [...this.#tokens.values()]
   }
 
-  async deny(name: ContentName, reason: string): Promise<answers.DenialRow> {
-    const row = { subject: textOf(name), reason, deniedAt: '2026-01-01T00:00:00.000Z' }
+  async deny(name: ContentName, reason: string, now: boolean): Promise<answers.DenialRow> {
+    const row = { subject: textOf(name), reason, deniedAt: '2026-01-01T00:00:00.000Z', now }
     this.#denials.set(row.subject, row)
     return row
   }

@@ -129,6 +129,11 @@ export function parseCid(text: string): CID {
   return cid
 }
 
+/** The sha2-256 in the name, whichever kind it is. */
+export function digestOf(name: ContentName): Uint8Array {
+  return name.kind === 'cid' ? name.cid.multihash.digest : name.digest
+}
+
 /** The raw CIDv1 that holds this digest: the second name of every object in DHT and URL. */
 export function rawCidOf(digest: Uint8Array): CID {
   return CID.createV1(raw.code, createDigest(sha256Code, digest))

@@ -9,6 +9,8 @@ export interface Decision {
   verdict: Verdict
   /** Human sentences, most important first; empty for `allow`. */
   reasons: readonly string[]
+  /** With `deny`: stored bytes are not held back for an undo but erased now, as a legal order asks. */
+  eraseAtOnce?: boolean
 }
 
 /** All the names by which the asker knows the object. At least one is given. */

@@ -5,6 +5,7 @@ export { type Clock, scaledClock, systemClock } from './clock.ts'
 export {
   type ContentName,
   digestBytes,
+  digestOf,
   fromHex,
   parseCid,
   parseContentName,

@@ -21,6 +21,8 @@ export interface Denial {
   readonly subject: string
   readonly reason: string
   readonly deniedAtMs: number
+  /** Its bytes go at once instead of after the hold: a legal order. */
+  readonly eraseAtOnce: boolean
 }
 
 export interface DenyListInit {
@@ -29,7 +31,8 @@ export interface DenyListInit {
   readonly clock: Pick<Clock, 'wallMs'>
 }
 
-export type DenyListener = (subject: ContentName, verdict: 'deny' | 'allow') => void
+/** Carries the change out; whoever denies waits for it. */
+export type DenyListener = (subject: ContentName, verdict: 'deny' | 'allow') => Promise<void>
 
 export class LocalDenyList implements ContentPolicy {
   readonly #database: Kysely<NodeTables>
@@ -43,16 +46,17 @@ export class LocalDenyList implements ContentPolicy {
     this.#clock = init.clock
   }
 
-  /** Durable when it resolves. Denying again replaces the reason. */
-  async deny(name: ContentName, reason: string): Promise<Denial> {
-    const denial: Denial = { subject: textOf(name), reason, deniedAtMs: Math.round(this.#clock.wallMs()) }
+  /** Durable and carried out when it resolves. Denying again replaces the reason. */
+  async deny(name: ContentName, reason: string, eraseAtOnce: boolean = false): Promise<Denial> {
+    const deniedAtMs = Math.round(this.#clock.wallMs())
+    const denial: Denial = { subject: textOf(name), reason, deniedAtMs, eraseAtOnce }
     const names = await this.#namesOf(subjectOf(name))
     try {
       await this.#database.transaction().execute(async (transaction) => {
         await transaction.deleteFrom('denials').where('subject', '=', denial.subject).execute()
         const { id } = await transaction
           .insertInto('denials')
-          .values({ ...denial })
+          .values({ ...denial, eraseAtOnce: eraseAtOnce ? 1 : 0 })
           .returning('id')
           .executeTakeFirstOrThrow()
         const rows = names.map((digest) => ({ denial: id, digest }))
@@ -61,7 +65,7 @@ export class LocalDenyList implements ContentPolicy {
     } catch (err) {
       throw indexError(err)
     }
-    this.#tell(name, 'deny')
+    await this.#tell(name, 'deny')
     return denial
   }
 
@@ -75,17 +79,18 @@ export class LocalDenyList implements ContentPolicy {
       )
       .executeTakeFirst()
     if (numDeletedRows === 0n) return false
-    this.#tell(name, 'allow')
+    await this.#tell(name, 'allow')
     return true
   }
 
   /** Oldest first. */
   async list(): Promise<readonly Denial[]> {
-    return this.#database
+    const rows = await this.#database
       .selectFrom('denials')
-      .select(['subject', 'reason', 'deniedAtMs'])
+      .select(['subject', 'reason', 'deniedAtMs', 'eraseAtOnce'])
       .orderBy('id')
       .execute()
+    return rows.map((row) => ({ ...row, eraseAtOnce: row.eraseAtOnce === 1 }))
   }
 
   async decide(subject: ContentSubject): Promise<Decision> {
@@ -94,7 +99,7 @@ export class LocalDenyList implements ContentPolicy {
     const denials = await this.#database
       .selectFrom('denials')
       .innerJoin('denied_names', 'denied_names.denial', 'denials.id')
-      .select(['denials.id', 'denials.reason'])
+      .select(['denials.id', 'denials.reason', 'denials.eraseAtOnce'])
       .distinct()
       .where('denied_names.digest', 'in', names)
       .orderBy('denials.id')
@@ -102,7 +107,8 @@ export class LocalDenyList implements ContentPolicy {
     if (denials.length === 0) return allowed
     return {
       verdict: 'deny',
-      reasons: denials.map((each) => `denied by this node's operator: ${each.reason}`)
+      reasons: denials.map((each) => `denied by this node's operator: ${each.reason}`),
+      eraseAtOnce: denials.some((each) => each.eraseAtOnce === 1)
     }
   }
 
@@ -129,8 +135,8 @@ export class LocalDenyList implements ContentPolicy {
     return [...names.values()]
   }
 
-  #tell(name: ContentName, verdict: 'deny' | 'allow'): void {
-    for (const listener of this.#listeners) listener(name, verdict)
+  async #tell(name: ContentName, verdict: 'deny' | 'allow'): Promise<void> {
+    for (const listener of this.#listeners) await listener(name, verdict)
   }
 }
 

@@ -26,6 +26,11 @@ interface ObjectsTable {
   origin: 'upload' | 'repair'
   /** `damaged`: a block was found bad or absent; the others are kept for the next fetch. */
   state: 'complete' | 'damaged'
+  /**
+   * 1: denied here. Its blocks stay on disk and nobody is shown them, until it is unsealed or erased. Beside the
+   * state and not in its place: an undo finds the object as it was.
+   */
+  sealed: Generated<0 | 1>
 }
 
 /** Which object is made of which blocks. A set, not a count: saying it twice changes nothing. */
@@ -41,6 +46,7 @@ interface DenialsTable {
   subject: string
   reason: string
   deniedAtMs: number
+  eraseAtOnce: Generated<0 | 1>
 }
 
 /** Every sha2-256 by which a denied object was known when it was denied. */
@@ -94,6 +100,15 @@ export const nodeMigrations: Readonly<Record<string, Migration>> = Object.freeze
       await sql`CREATE TABLE scrub (
         id INTEGER PRIMARY KEY CHECK (id = 1), at BLOB NOT NULL, beganMs INTEGER NOT NULL, damaged INTEGER NOT NULL
       ) STRICT`.execute(db)
+    }
+  },
+  '0004-sealed': {
+    async up(db: Kysely<unknown>) {
+      await sql`ALTER TABLE objects ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0 CHECK (sealed IN (0, 1))`.execute(
+        db
+      )
+      await sql`ALTER TABLE denials ADD COLUMN eraseAtOnce INTEGER NOT NULL DEFAULT 0`.execute(db)
+      await sql`CREATE INDEX objects_sealed ON objects (rootDigest, root) WHERE sealed = 1`.execute(db)
     }
   }
 })

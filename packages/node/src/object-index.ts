@@ -18,6 +18,9 @@ export interface StoredObject {
   readonly digest?: Uint8Array
 }
 
+/** `complete` and `damaged` are those that are not sealed. */
+export type ObjectState = 'complete' | 'damaged' | 'sealed'
+
 type Origin = StoredObject['origin']
 
 const rowsPerPage = 256
@@ -41,12 +44,14 @@ export class ObjectIndex {
     this.#database = database
   }
 
-  async find(root: CID, state: 'complete' | 'damaged' = 'complete'): Promise<StoredObject | undefined> {
+  /** A complete object that may be shown. */
+  async find(root: CID): Promise<StoredObject | undefined> {
     const row = await this.#database
       .selectFrom('objects')
       .selectAll()
       .where('root', '=', nameOf(root))
-      .where('state', '=', state)
+      .where('state', '=', 'complete')
+      .where('sealed', '=', 0)
       .executeTakeFirst()
     return row === undefined ? undefined : stored(row)
   }
@@ -58,6 +63,7 @@ export class ObjectIndex {
       .select('root')
       .where('root', 'in', roots.map(nameOf))
       .where('state', '=', 'complete')
+      .where('sealed', '=', 0)
       .execute()
     return rows.map(({ root }) => CID.decode(root))
   }
@@ -68,13 +74,14 @@ export class ObjectIndex {
       .selectAll()
       .where('digest', '=', digest)
       .where('state', '=', 'complete')
+      .where('sealed', '=', 0)
       .orderBy('root')
       .limit(1)
       .executeTakeFirst()
     return row === undefined ? undefined : stored(row)
   }
 
-  /** Objects, complete or not, whose root or whole file has this digest. */
+  /** Objects, complete or not, sealed or not, whose root or whole file has this digest. */
   async findAllNamed(digest: Uint8Array): Promise<StoredObject[]> {
     const rows = await this.#database
       .selectFrom('objects')
@@ -90,6 +97,7 @@ export class ObjectIndex {
       .selectFrom('objects')
       .selectAll()
       .where('state', '=', 'complete')
+      .where('sealed', '=', 0)
       .where('id', 'in', (query) =>
         query.selectFrom('object_blocks').select('object').where('block', '=', block.multihash.digest)
       )
@@ -99,10 +107,12 @@ export class ObjectIndex {
   }
 
   /** In byte order of the digest of the root, page by page, so that no statement stays open meanwhile. */
-  async *all(state: 'complete' | 'damaged'): AsyncGenerator<StoredObject> {
+  async *all(which: ObjectState): AsyncGenerator<StoredObject> {
     let after: { readonly rootDigest: Uint8Array; readonly root: Uint8Array } | undefined
     for (;;) {
-      let query = this.#database.selectFrom('objects').selectAll().where('state', '=', state)
+      let query = this.#database.selectFrom('objects').selectAll()
+      if (which === 'sealed') query = query.where('sealed', '=', 1)
+      else query = query.where('state', '=', which).where('sealed', '=', 0)
       if (after !== undefined) {
         const { rootDigest, root } = after
         query = query.where(({ eb, refTuple, tuple }) =>
@@ -146,14 +156,70 @@ export class ObjectIndex {
     this.#adding = false
   }
 
-  /** Removes the row; returns the blocks it was made of, which may now be unneeded. */
-  async remove(root: CID): Promise<Uint8Array[]> {
+  /** Durable when it resolves; the object when it was not sealed before. */
+  seal(root: CID): Promise<StoredObject | undefined> {
+    return this.#setSealed(root, 1)
+  }
+
+  /** Durable when it resolves; the object when it was sealed until now. */
+  unseal(root: CID): Promise<StoredObject | undefined> {
+    return this.#setSealed(root, 0)
+  }
+
+  async isSealed(root: CID): Promise<boolean> {
+    const row = await this.#database
+      .selectFrom('objects')
+      .select('sealed')
+      .where('root', '=', nameOf(root))
+      .executeTakeFirst()
+    return row?.sealed === 1
+  }
+
+  /** File bytes of all sealed objects. */
+  async sealedBytes(): Promise<number> {
+    const { bytes } = await this.#database
+      .selectFrom('objects')
+      .select((eb) => eb.fn.sum<number>('size').as('bytes'))
+      .where('sealed', '=', 1)
+      .executeTakeFirstOrThrow()
+    return Number(bytes ?? 0)
+  }
+
+  async #setSealed(root: CID, sealed: 0 | 1): Promise<StoredObject | undefined> {
+    try {
+      const row = await this.#database
+        .updateTable('objects')
+        .set({ sealed })
+        .where('root', '=', nameOf(root))
+        .where('sealed', '!=', sealed)
+        .returningAll()
+        .executeTakeFirst()
+      return row === undefined ? undefined : stored(row)
+    } catch (err) {
+      throw indexError(err)
+    }
+  }
+
+  /** Whether a block may be shown: some object made of it is not sealed, or none is made of it. */
+  async mayShow(blockDigest: Uint8Array): Promise<boolean> {
+    const { sealed } = await this.#database
+      .selectFrom('object_blocks')
+      .innerJoin('objects', 'objects.id', 'object_blocks.object')
+      .select((eb) => eb.fn.min('sealed').as('sealed'))
+      .where('block', '=', blockDigest)
+      .executeTakeFirstOrThrow()
+    return sealed !== 1
+  }
+
+  /** Removes the row of a sealed or of a shown object; returns the blocks it was made of, which may now be unneeded. */
+  async remove(root: CID, sealed: 0 | 1 = 0): Promise<Uint8Array[]> {
     try {
       return await this.#database.transaction().execute(async (transaction) => {
         const row = await transaction
           .selectFrom('objects')
           .select('id')
           .where('root', '=', nameOf(root))
+          .where('sealed', '=', sealed)
           .executeTakeFirst()
         if (row === undefined) return []
         const blocks = await transaction
@@ -177,7 +243,7 @@ export class ObjectIndex {
       .execute()
   }
 
-  /** Every object made of this block lacks it. Returns the roots of those that were complete until now. */
+  /** Every object made of this block lacks it. Returns the roots of those that were complete and shown until now. */
   async markDamagedBy(block: CID): Promise<CID[]> {
     const rows = await this.#database
       .updateTable('objects')
@@ -186,9 +252,9 @@ export class ObjectIndex {
       .where('id', 'in', (query) =>
         query.selectFrom('object_blocks').select('object').where('block', '=', block.multihash.digest)
       )
-      .returning('root')
+      .returning(['root', 'sealed'])
       .execute()
-    return rows.map(({ root }) => CID.decode(root))
+    return rows.filter(({ sealed }) => sealed === 0).map(({ root }) => CID.decode(root))
   }
 
   /** Blocks of complete objects, in order of their digests: those after one, up to another. */
@@ -199,6 +265,7 @@ export class ObjectIndex {
       .select('block')
       .distinct()
       .where('objects.state', '=', 'complete')
+      .where('objects.sealed', '=', 0)
       .where('block', '>', after)
       .where('block', '<=', upTo)
       .orderBy('block')
@@ -207,7 +274,7 @@ export class ObjectIndex {
     return rows.map(({ block }) => block)
   }
 
-  /** Those of the blocks that no object here, complete or damaged, is made of: one look-up for a page of them. */
+  /** Those of the blocks that no object here, complete, damaged or sealed, is made of: one look-up for a page of them. */
   async unneeded(blockDigests: readonly Uint8Array[]): Promise<Uint8Array[]> {
     const rows = await this.#database
       .selectFrom('object_blocks')
@@ -219,7 +286,7 @@ export class ObjectIndex {
     return blockDigests.filter((digest) => !needed.has(toHex(digest)))
   }
 
-  /** Whether any object here, complete or damaged, is made of this block. */
+  /** Whether any object here, complete, damaged or sealed, is made of this block. */
   async needs(blockDigest: Uint8Array): Promise<boolean> {
     const row = await this.#database
       .selectFrom('object_blocks')

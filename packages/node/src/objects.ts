@@ -3,7 +3,14 @@
 // nobody else needs. What can be told from blocks and journals is here only as a copy (object-index.ts).
 // Never speaks to the network: fetching puts what it fetched through `begin`.
 
-import { type AbortOptions, CorruptBlockError, type Log, NotFoundError, rawCidOf } from '@commonhold/core'
+import {
+  type AbortOptions,
+  CorruptBlockError,
+  DeniedError,
+  type Log,
+  NotFoundError,
+  rawCidOf
+} from '@commonhold/core'
 import type { Kysely } from 'kysely'
 import type { CID } from 'multiformats/cid'
 import { BlockClaims } from './block-claims.ts'
@@ -43,6 +50,12 @@ export interface Reconciled {
   readonly unfinished: number
 }
 
+/** One who reads an object. */
+interface Reader {
+  /** Sealed meanwhile: not one more byte. */
+  cut: boolean
+}
+
 /** Everything `Objects` offers, for those who wrap or stand in for it. */
 export type LocalObjects = Pick<Objects, keyof Objects>
 
@@ -59,6 +72,8 @@ export class Objects {
   /** Digests of blocks that a fetch cut short by the last end of the process had brought. */
   #unfinished: readonly Uint8Array[] = []
   readonly #listeners: ((damaged: readonly CID[]) => void)[] = []
+  /** By root, to be cut off when it is sealed. */
+  readonly #readers = new Map<string, Set<Reader>>()
 
   constructor(init: ObjectsInit) {
     this.storeEpoch = init.storeEpoch
@@ -100,7 +115,7 @@ export class Objects {
     )
   }
 
-  /** Whether the object is here and complete, as far as the index knows. */
+  /** Whether the object is here, complete and not sealed, as far as the index knows. */
   async has(root: CID): Promise<boolean> {
     return (await this.#index.find(root)) !== undefined
   }
@@ -119,7 +134,7 @@ export class Objects {
     return this.#index.findByDigest(digest)
   }
 
-  /** All complete objects, in byte order of the digest of their root. */
+  /** All complete objects that are not sealed, in byte order of the digest of their root. */
   async *roots(options?: AbortOptions): AsyncGenerator<StoredObject> {
     for await (const object of this.#index.all('complete')) {
       options?.signal?.throwIfAborted()
@@ -169,10 +184,11 @@ export class Objects {
   }
 
   /**
-   * One verified block, whichever object it belongs to; `undefined` when it is absent or damaged, and then
-   * every object made of it is marked damaged.
+   * One verified block, whichever object it belongs to; `undefined` when only sealed objects are made of it,
+   * and when it is absent or damaged, and then every object made of it is marked damaged.
    */
   async block(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined> {
+    if (!(await this.#index.mayShow(cid.multihash.digest))) return undefined
     try {
       return await this.#mustHave(cid, options)
     } catch (err) {
@@ -187,8 +203,8 @@ export class Objects {
   }
 
   /**
-   * Drops the object: first its row, then the blocks no other object needs. `false`, and nothing done,
-   * while a reader or an intake of this root is open.
+   * Drops the object: first its row, then the blocks no other object needs. A sealed one is not here and stays
+   * until it is erased. `false`, and nothing done, while a reader or an intake of this root is open.
    */
   async remove(root: CID): Promise<boolean> {
     return this.#locked(root, async () => {
@@ -199,6 +215,54 @@ export class Objects {
       await this.#claims.deleteAllUnneeded(blocks)
       return true
     })
+  }
+
+  /**
+   * From now on the object is absent for everybody, whoever is reading it included; its bytes stay, and count as
+   * used. Durable when it resolves. The object, when it was shown until now.
+   */
+  async seal(root: CID): Promise<StoredObject | undefined> {
+    return this.#locked(root, async () => {
+      const sealed = await this.#index.seal(root)
+      for (const reader of this.#readers.get(rootKey(root)) ?? []) reader.cut = true
+      return sealed
+    })
+  }
+
+  /** The undo: the object is what it was, complete or damaged. The object, when it was sealed until now. */
+  async unseal(root: CID): Promise<StoredObject | undefined> {
+    return this.#locked(root, () => this.#index.unseal(root))
+  }
+
+  isSealed(root: CID): Promise<boolean> {
+    return this.#index.isSealed(root)
+  }
+
+  /** File bytes of all sealed objects. */
+  sealedBytes(): Promise<number> {
+    return this.#index.sealedBytes()
+  }
+
+  /** All sealed objects, in byte order of the digest of their root. */
+  sealed(): AsyncGenerator<StoredObject> {
+    return this.#index.all('sealed')
+  }
+
+  /**
+   * Drops a sealed object for good, and the blocks no other object needs; whether there was one. Waits for
+   * nobody: readers were cut off, and an attempt under way holds its own blocks.
+   */
+  async erase(root: CID): Promise<boolean> {
+    return this.#locked(root, async () => {
+      const blocks = await this.#index.remove(root, 1)
+      await this.#claims.deleteAllUnneeded(blocks)
+      return blocks.length > 0
+    })
+  }
+
+  /** Every object here, sealed and damaged ones too, whose root or whole file has this sha2-256. */
+  allNamed(digest: Uint8Array): Promise<readonly StoredObject[]> {
+    return this.#index.findAllNamed(digest)
   }
 
   /** Marks the object damaged: it is not here any more until it was brought in anew. */
@@ -298,20 +362,25 @@ export class Objects {
     readonly piece: { offset: number; bytes: Uint8Array } | undefined
   }> {
     // Under the lock, so that a removal has either seen this reader or is over.
-    const known = await this.#locked(root, async () => {
-      const object = await this.#index.find(root)
-      if (object !== undefined) this.#hold(root)
-      return object
+    const reader = await this.#locked(root, async () => {
+      if ((await this.#index.find(root)) === undefined) return undefined
+      this.#hold(root)
+      return this.#readerOf(root)
     })
-    if (known === undefined) throw new NotFoundError(`The object ${root} is not on this node.`)
+    if (reader === undefined) throw new NotFoundError(`The object ${root} is not on this node.`)
     try {
       const walk = new FileWalk(root, range)
       for (let step = walk.next; step !== undefined; step = walk.next) {
         const block = await this.#mustHave(step.cid, options)
+        // Not "not found": whoever reads must not go on with the bytes of others.
+        if (reader.cut) throw new DeniedError(`The object ${root}`, ['it was sealed while it was read'])
         yield { cid: step.cid, block, piece: walk.accept(block) }
       }
     } finally {
       this.#letGo(root)
+      const readers = this.#readers.get(rootKey(root))
+      readers?.delete(reader)
+      if (readers?.size === 0) this.#readers.delete(rootKey(root))
     }
   }
 
@@ -345,6 +414,13 @@ export class Objects {
 
   #locked<T>(root: CID, work: () => Promise<T>): Promise<T> {
     return this.#roots.run(rootKey(root), work)
+  }
+
+  #readerOf(root: CID): Reader {
+    const reader: Reader = { cut: false }
+    const readers = this.#readers.get(rootKey(root)) ?? new Set()
+    this.#readers.set(rootKey(root), readers.add(reader))
+    return reader
   }
 
   #hold(root: CID): void {

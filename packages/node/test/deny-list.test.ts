@@ -76,7 +76,7 @@ test('a denial outlives a restart, and says who, why and when', async () => {
   const list = new LocalDenyList({ database: storage.database, clock: systemClock })
   assert.deepEqual(
     (await list.list()).map((each) => ({ ...each })),
-    [{ subject: '09'.repeat(32), reason: 'second reason', deniedAtMs: 1_700_000_000_000 }]
+    [{ subject: '09'.repeat(32), reason: 'second reason', deniedAtMs: 1_700_000_000_000, eraseAtOnce: false }]
   )
 })
 
@@ -102,7 +102,9 @@ test('tells whoever listens, and stops when asked', async () => {
   await using storage = await openStorage(folder.path)
   const list = new LocalDenyList({ database: storage.database, clock: systemClock })
   const heard: string[] = []
-  const stop = list.onChange((_, verdict) => heard.push(verdict))
+  const stop = list.onChange(async (_, verdict) => {
+    heard.push(verdict)
+  })
   const name = parseContentName('0'.repeat(64))
   await list.deny(name, 'x')
   await list.undo(name)

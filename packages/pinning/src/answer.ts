@@ -111,7 +111,7 @@ export class Answers {
     return block
   }
 
-  async #unreadable(root: CID, err: unknown): Promise<{ kind: 'absent' | 'busy' }> {
+  async #unreadable(root: CID, err: unknown): Promise<{ kind: 'absent' | 'declined' | 'busy' }> {
     const { components } = this.#parts
     const name = err instanceof Error ? err.name : ''
     if (name === 'CorruptBlockError' || name === 'NotFoundError') {
@@ -120,6 +120,8 @@ export class Answers {
       this.onDamage(root)
       return { kind: 'absent' }
     }
+    // Denied while it was read.
+    if (name === 'DeniedError') return { kind: 'declined' }
     // A disk that fails to answer says nothing about the bytes: neither absent nor wrong.
     components.log.error('a copy could not be read for a proof', { root: root.toString(), err })
     return { kind: 'busy' }

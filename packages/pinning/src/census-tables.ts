@@ -45,6 +45,8 @@ export interface CensusTables extends StandingTables {
   /** Objects here and how they came. The object store decides whether they are really here. */
   held: { root: Uint8Array; hash_group: number; origin: 'upload' | 'repair'; provided: number }
   release_intent: { root: Uint8Array; began_ms: number }
+  /** Objects here that are denied, since when. The object store decides whether they are really sealed. */
+  sealed: { root: Uint8Array; since_ms: number }
   /** Objects here that nobody wants, since when. */
   unwanted: { root: Uint8Array; since_ms: number }
 }

@@ -9,6 +9,7 @@ import type { Holds } from './holds.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Reports } from './report.ts'
 import { rootKey, rootOfKey } from './root-key.ts'
+import type { Takedowns } from './takedown.ts'
 
 export interface CollectPorts {
   /**
@@ -29,14 +30,20 @@ export class Collector {
   readonly #parts: KeepingParts
   readonly #holds: Holds
   readonly #reports: Reports
+  readonly #takedowns: Takedowns
   readonly #ports: CollectPorts
   readonly #stop = new AbortController()
   #loop: Promise<void> | undefined
 
-  constructor(parts: KeepingParts, holds: Holds, reports: Reports, ports: CollectPorts) {
+  constructor(
+    parts: KeepingParts,
+    stations: { holds: Holds; reports: Reports; takedowns: Takedowns },
+    ports: CollectPorts
+  ) {
     this.#parts = parts
-    this.#holds = holds
-    this.#reports = reports
+    this.#holds = stations.holds
+    this.#reports = stations.reports
+    this.#takedowns = stations.takedowns
     this.#ports = ports
   }
 
@@ -53,6 +60,8 @@ export class Collector {
     const { components, options } = this.#parts
     while (await slept(components.clock, options.collectIntervalMs, this.#stop.signal)) {
       try {
+        // First and by itself: what is denied goes whatever is doubted about the wishes.
+        await this.#takedowns.review({ signal: this.#stop.signal })
         await this.sweep({ signal: this.#stop.signal })
       } catch (err) {
         if (this.#stop.signal.aborted) return
@@ -102,6 +111,9 @@ export class Collector {
       since.delete(toHex(key))
       if ((await wanted.get(root)) !== undefined) {
         if (sinceMs !== undefined) await this.#forget(key)
+      } else if (await this.#takedowns.carryOut(root)) {
+        // Denied and wanted by nobody: sealed now, and erased when its hold is over.
+        await this.#forget(key)
       } else if (sinceMs === undefined) {
         noted++
         await components.database

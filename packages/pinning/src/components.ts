@@ -91,6 +91,17 @@ export interface ObjectStore {
    * (`false`) while a reader or an ingest of the same root has it open.
    */
   remove(root: CID): Promise<boolean>
+  /**
+   * From now on the object is absent for everybody (`has`, `roots`, `blocks`, who is reading it included); its
+   * bytes stay. Durable when it resolves; the object when it was not sealed before.
+   */
+  seal(root: CID): Promise<HeldObject | undefined>
+  /** The undo; the object when it was sealed until now. */
+  unseal(root: CID): Promise<HeldObject | undefined>
+  isSealed(root: CID): Promise<boolean>
+  sealed(): AsyncIterable<HeldObject>
+  /** Drops a sealed object and the blocks no other needs, whoever reads it; whether there was one. */
+  erase(root: CID): Promise<boolean>
   /** Marks the object damaged, so that `has` is false until it was fetched anew. */
   quarantine(root: CID): Promise<void>
   /** Tells the DHT (or stops telling it) that this object can be had here. */

@@ -162,10 +162,23 @@ const wishTables: Migration = {
   }
 }
 
+const takedownTables: Migration = {
+  name: '0005-takedowns',
+  async up(db) {
+    await db.schema
+      .createTable('sealed')
+      .addColumn('root', 'blob', (c) => c.primaryKey())
+      .addColumn('since_ms', 'integer', (c) => c.notNull())
+      .execute()
+    await db.schema.createIndex('sealed_since').on('sealed').column('since_ms').execute()
+  }
+}
+
 /** In order; each runs once per index database. */
 export const pinningMigrations: readonly Migration[] = [
   wishTables,
   censusTables,
   standingTables,
-  keeperTables
+  keeperTables,
+  takedownTables
 ]

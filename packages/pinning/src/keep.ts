@@ -20,6 +20,7 @@ import type { Reports } from './report.ts'
 import { rootKey } from './root-key.ts'
 import { Staging } from './staging.ts'
 import type { Looked, Standings } from './standings.ts'
+import type { Takedowns } from './takedown.ts'
 import { Turns } from './turns.ts'
 
 export interface Stations {
@@ -30,6 +31,7 @@ export interface Stations {
   readonly repairs: Repairs
   readonly prover: Prover
   readonly releases: Releases
+  readonly takedowns: Takedowns
   readonly standings: Standings
 }
 
@@ -211,15 +213,15 @@ export class Keeping {
     }
   }
 
-  /** Our copies of wanted objects: told to the DHT when they are public, dropped when we decided against them. */
+  /** Our copies of wanted objects: told to the DHT when they are public, sealed when we decided against them. */
   async #tend(
     situated: readonly { wish: WantedObject; copy?: SelfView['copy']; allowed?: boolean }[]
   ): Promise<void> {
-    const { reports } = this.#stations
+    const { reports, takedowns } = this.#stations
     const { objects } = this.#parts.components
     const held = situated.filter(({ copy }) => copy === 'upload' || copy === 'repair')
     if (held.length === 0) return
-    for (const { wish, allowed } of held) if (allowed === false) await this.#drop(wish.root)
+    for (const { wish, allowed } of held) if (allowed === false) await takedowns.carryOut(wish.root)
     const kept = held.filter(({ allowed }) => allowed === true).map(({ wish }) => wish)
     const noted = await reports.notedOf(kept.map((wish) => wish.root))
     for (const open of [true, false]) {
@@ -233,15 +235,6 @@ export class Keeping {
       }
       await reports.noteProvided(roots, open)
     }
-  }
-
-  /** A takedown waits for no proof and no hold. A reader may delay it; the next look tries again. */
-  async #drop(root: CID): Promise<void> {
-    const { components, locks } = this.#parts
-    await locks.run(root, async () => {
-      await components.objects.provide(root, false)
-      if (await components.objects.remove(root)) await this.#stations.reports.noteGone(root)
-    })
   }
 }
 

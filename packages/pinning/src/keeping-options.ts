@@ -149,11 +149,16 @@ export interface KeepingOptions {
   /** Holds remembered at once; a further one is refused. @default 100000 */
   readonly holdsMax: number
 
+  /**
+   * How long the bytes of a denied object stay sealed before they are erased, in ms. Shorter loses what was denied
+   * by mistake, longer keeps what nobody may see; a legal order does not wait for it. @default 604800000 (7 days)
+   */
+  readonly takedownHoldMs: number
   /** Grace between noting that nobody wants an object and dropping it, in ms. @default 604800000 (7 days) */
   readonly collectGraceMs: number
   /** Oldest confirmation of every author's head that still permits collection, in ms. @default 86400000 (24 h) */
   readonly headAgeMsMax: number
-  /** Time between sweeps for unwanted objects, in ms. @default 3600000 (1 h) */
+  /** Time between sweeps for unwanted objects and for denied ones whose hold is over, in ms. @default 3600000 (1 h) */
   readonly collectIntervalMs: number
 
   /** Share of capacity at which we say `full`. @default 0.9 */
@@ -265,6 +270,7 @@ export const keepingDefaults: KeepingOptions = Object.freeze({
   stageShare: 0.5,
   stageRetryMs: 10_000,
   holdsMax: 100_000,
+  takedownHoldMs: 7 * dayMs,
   collectGraceMs: 7 * dayMs,
   headAgeMsMax: dayMs,
   collectIntervalMs: hourMs,

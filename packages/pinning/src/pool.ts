@@ -53,6 +53,7 @@ import type {
   ProofOutcome,
   ReplicationStatus
 } from './status.ts'
+import { type SealedSummary, Takedowns } from './takedown.ts'
 import type { Copy, Health } from './tally.ts'
 import { type WantResult, Wishes } from './wishes.ts'
 
@@ -87,6 +88,7 @@ export class Pool implements AsyncDisposable {
   readonly #segments: Segments
   readonly #offers: Offers
   readonly #releases: Releases
+  readonly #takedowns: Takedowns
   readonly #observer: Observer
   readonly #news: News
   readonly #keeping: Keeping
@@ -152,7 +154,9 @@ export class Pool implements AsyncDisposable {
     )
     const releases = new Releases(parts, holds, prover, reports)
     const standings = new Standings(parts)
+    const takedowns = new Takedowns(parts, reports)
     const keeping = new Keeping(parts, {
+      takedowns,
       observer,
       census,
       presence,
@@ -172,11 +176,16 @@ export class Pool implements AsyncDisposable {
     this.#segments = segments
     this.#offers = offers
     this.#releases = releases
+    this.#takedowns = takedowns
     this.#keeping = keeping
     this.#news = new News(parts, { observer, census, presence, reports, receipts })
-    this.#collector = new Collector(parts, holds, reports, {
-      unconfirmed: async (ageMsMax) => commons.sync.headsConfirmed(ageMsMax).missing
-    })
+    this.#collector = new Collector(
+      parts,
+      { holds, reports, takedowns },
+      {
+        unconfirmed: async (ageMsMax) => commons.sync.headsConfirmed(ageMsMax).missing
+      }
+    )
     this.#leaving = new Leaving(parts, commons, presence)
     this.#wishes = new Wishes(parts, commons, { observer, offers, reports, keeping })
     this.#passage = (init) => new Passage(parts, { presence, wishes: this.#wishes }, init)
@@ -270,6 +279,8 @@ export class Pool implements AsyncDisposable {
     const { objects: held } = await this.#reports.open()
     if (held === 0) this.#holds.noteEmptyStart()
     await this.#releases.open()
+    // An undo, or the end of a hold, that the last run did not come to.
+    await this.#takedowns.review()
     // Wishes before plans: a keeper that was away syncs before it decides anything.
     await this.#commons.start()
     this.#news.start()
@@ -429,12 +440,23 @@ export class Pool implements AsyncDisposable {
     return this.#onDemand.waitUntilHealthy(root, options)
   }
 
-  /** The policy changed its mind about these objects: denied ones are dropped here, allowed ones kept again. */
+  /** The policy changed its mind about these objects: denied ones are sealed here, allowed ones kept again. */
   async reconsider(roots: readonly CID[], options?: AbortOptions): Promise<void> {
     for (const root of roots) {
       options?.signal?.throwIfAborted()
+      await this.#takedowns.carryOut(root)
       await this.#keeping.look(root)
     }
+  }
+
+  /** How much is sealed here and when the last of it is erased. */
+  sealed(): Promise<SealedSummary> {
+    return this.#takedowns.summary()
+  }
+
+  /** Until the sealed bytes of this object are erased, in ms; absent when none of it is sealed here. */
+  erasedInMs(root: CID): Promise<number | undefined> {
+    return this.#takedowns.erasedInMs(root)
   }
 
   /** Copies of ours turned out to be damaged, whoever found it: not claimed any more, and planned for at once. */

@@ -92,7 +92,8 @@ export interface ControlledNode {
   removeToken(name: string): Promise<boolean>
   tokens(): Promise<readonly TokenRow[]>
 
-  deny(name: ContentName, reason: string): Promise<DenialRow>
+  /** @param now erase its bytes at once instead of after the hold. */
+  deny(name: ContentName, reason: string, now: boolean): Promise<DenialRow>
   undoDenial(name: ContentName): Promise<boolean>
   denials(): Promise<readonly DenialRow[]>
 }

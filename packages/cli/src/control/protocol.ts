@@ -97,6 +97,8 @@ export interface StatusAnswer {
     readonly reservedBytes: number
     /** The same for uploads, which have the stage on top. */
     readonly uploads: { readonly freeBytes: number; readonly capacityBytes: number }
+    /** Of denied objects, kept for an undo and shown to nobody; part of `usedBytes`. */
+    readonly sealed: { readonly objects: number; readonly bytes: number; readonly lastErasedInMs?: number }
   }
   readonly peers: number
 }
@@ -282,6 +284,14 @@ export interface DenialRow {
   readonly subject: string
   readonly reason: string
   readonly deniedAt: string
+  /** Its bytes went at once. */
+  readonly now: boolean
+  /** What of it is kept sealed for an undo; absent when nothing is. */
+  readonly sealed?: {
+    readonly bytes: number
+    /** Until the last of it is erased. */
+    readonly erasedInMs: number
+  }
 }
 
 export interface JoinAnswer extends PoolAnswer {

@@ -78,8 +78,12 @@ const tokenBody = z.strictObject({
 })
 const policyBody = z.strictObject({ copiesMin: z.number().int().min(1).max(32) })
 const leaveBody = z.strictObject({ now: z.boolean() })
-const denialBody = z.strictObject({ name: z.string().min(1), reason: sentence })
 const memberQuery = z.strictObject({ node: z.string().max(128).default('') })
+const denialBody = z.strictObject({
+  name: z.string().min(1),
+  reason: sentence,
+  now: z.boolean().optional()
+})
 const admitBody = z.strictObject({ operator: z.string().min(1).max(128) })
 
 export const routes: readonly Route[] = [
@@ -153,7 +157,9 @@ export const routes: readonly Route[] = [
   })),
 
   route('GET', '/denials', none, none, ({ node }) => node.denials()),
-  route('POST', '/denials', none, denialBody, ({ node, body }) => node.deny(content(body.name), body.reason)),
+  route('POST', '/denials', none, denialBody, ({ node, body }) =>
+    node.deny(content(body.name), body.reason, body.now === true)
+  ),
   route('DELETE', '/denials/:name', none, none, async ({ node, name }) => ({
     removed: await node.undoDenial(content(name))
   }))

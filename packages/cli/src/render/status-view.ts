@@ -71,6 +71,11 @@ export function statusView(terminal: Terminal, status: StatusAnswer): string {
   row('space', `${formatBytes(space.usedBytes)} used, ${formatBytes(space.freeBytes)} free here`)
   if (space.uploads.capacityBytes > space.capacityBytes)
     row('', `${formatBytes(space.uploads.freeBytes)} free for uploads until keepers have them`)
+  if (space.sealed.objects > 0)
+    row(
+      '',
+      `${formatBytes(space.sealed.bytes)} of ${counted(space.sealed.objects, 'denied object')} sealed, the last erased in ${formatAge(space.sealed.lastErasedInMs ?? 0)}`
+    )
   lines.push('')
   lines.push(indent(membersTable(terminal, status.members)))
   return lines.join('\n')

@@ -40,6 +40,8 @@ export class Disk {
   /** How long it takes to read or to write so many bytes. */
   work: (bytes: number) => Promise<void> = async () => {}
   readings = 0
+  /** Denied: here and shown to nobody. */
+  readonly sealed: Map<string, Stored> = new Map()
   /** Roots a reader or an ingest has open. */
   readonly open: Set<string> = new Set()
 
@@ -50,6 +52,7 @@ export class Disk {
 
   swap(): void {
     this.objects.clear()
+    this.sealed.clear()
     this.storeEpoch = this.#random.bytes(16)
   }
 
@@ -95,7 +98,7 @@ export class Disk {
 
   get usedBytes(): number {
     let sum = 0
-    for (const stored of this.objects.values()) sum += stored.size
+    for (const stored of [...this.objects.values(), ...this.sealed.values()]) sum += stored.size
     return sum
   }
 }
@@ -223,6 +226,39 @@ export class DiskStore implements ObjectStore {
     if (this.#disk.objects.has(nameOf(root))) this.#events.onRemove(root)
     this.#disk.objects.delete(nameOf(root))
     return true
+  }
+
+  async seal(root: CID): Promise<HeldObject | undefined> {
+    await this.#running()
+    return this.#move(root, this.#disk.objects, this.#disk.sealed)
+  }
+
+  async unseal(root: CID): Promise<HeldObject | undefined> {
+    await this.#running()
+    return this.#move(root, this.#disk.sealed, this.#disk.objects)
+  }
+
+  #move(root: CID, from: Map<string, Stored>, to: Map<string, Stored>): HeldObject | undefined {
+    const stored = from.get(nameOf(root))
+    if (stored === undefined) return undefined
+    from.delete(nameOf(root))
+    to.set(nameOf(root), stored)
+    return stored
+  }
+
+  async isSealed(root: CID): Promise<boolean> {
+    await this.#running()
+    return this.#disk.sealed.has(nameOf(root))
+  }
+
+  async *sealed(): AsyncIterable<HeldObject> {
+    await this.#running()
+    yield* [...this.#disk.sealed.values()]
+  }
+
+  async erase(root: CID): Promise<boolean> {
+    await this.#running()
+    return this.#disk.sealed.delete(nameOf(root))
   }
 
   async quarantine(root: CID): Promise<void> {

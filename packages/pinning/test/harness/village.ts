@@ -179,6 +179,8 @@ export class House {
   readonly logs: MemoryLogs = new MemoryLogs()
   readonly disk: Disk
   readonly denied: Set<string> = new Set()
+  /** Of the denied, what is erased at once. */
+  readonly legalOrders: Set<string> = new Set()
   store: DiskStore | undefined
   #sqlite: DatabaseSync | undefined
   #pool: Pool | undefined
@@ -325,7 +327,7 @@ export class House {
     return {
       decide: async ({ root }) =>
         root !== undefined && this.denied.has(nameOf(root))
-          ? { verdict: 'deny', reasons: ['a test said so'] }
+          ? { verdict: 'deny', reasons: ['a test said so'], eraseAtOnce: this.legalOrders.has(nameOf(root)) }
           : { verdict: 'allow', reasons: [] }
     }
   }
