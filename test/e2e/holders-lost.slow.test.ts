@@ -1,6 +1,5 @@
 // The holder that is sending is killed or frozen under a reader that keeps nothing: real processes, cache 0.
-// `HOLDER_KILLS=100 npm run test:slow -- holders-lost` kills a hundred. Seen to fail: with the source kept after a
-// stall (`sourceBudgetMs` and `hedgeMsMax` × 20) the gaps are too long; with `from` not moved on, the hash is another.
+// `HOLDER_KILLS=100 npm run test:slow -- holders-lost` kills a hundred.
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'

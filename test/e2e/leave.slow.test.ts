@@ -1,6 +1,5 @@
 // `commonhold leave` on real processes: the node is killed in the middle, and with it the command ends; the
-// pool still has every copy it promised when it has gone. Seen to fail with the mark of leaving in memory only
-// (after the restart the node stays for ever).
+// pool still has every copy it promised when it has gone.
 
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'

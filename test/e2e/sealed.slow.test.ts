@@ -1,6 +1,6 @@
 // With a real process, alone in its pool, so that what it loses is lost: a denied picture is refused at every
 // door while its block stays on disk, is served byte for byte after the undo, and is erased when the hold is
-// over, or at once by a legal order. Seen to fail with `remove` instead of `seal` in `takedown.ts`.
+// over, or at once by a legal order.
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'

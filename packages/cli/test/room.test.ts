@@ -1,5 +1,4 @@
-// Uploads wait for room in the order they came, and only for as long as room can come. Seen to fail with the
-// turn left out (the later, smaller one overtakes) and with the wait for what can never fit.
+// Uploads wait for room in the order they came, and only for as long as room can come.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -110,7 +110,6 @@ test('scaledClock: sleeps are shorter and ages longer by the factor, the wall cl
   assert.equal(clock.wallMs(), 6_000)
 })
 
-// Seen to fail with the step of the wall clock believed, and with `runningMs` alone.
 suite('a monotonic time that counts suspensions', () => {
   test('stands still for nothing: what the machine slept is in it, what its wall clock was set to is not', () => {
     const machine = { runningMs: 5000, asleepMs: 0, setMs: 0, looks: 0 }

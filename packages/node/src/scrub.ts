@@ -89,6 +89,8 @@ export class Scrub implements AsyncDisposable {
     this.#at = row?.at ?? firstDigest
     this.#beganMs = row?.beganMs ?? clock.wallMs()
     this.#damaged += row?.damaged ?? 0
+    // A process that ends before the first block's turn must not begin the pass anew each time.
+    if (row === undefined) await this.#note()
     this.#loop = this.#run()
   }
 

@@ -1,7 +1,7 @@
 // Objects that share blocks, against a model of twenty lines: whatever is added, broken off, fetched,
 // damaged, sealed, erased, removed or lost with the index, every complete object is whole, no sealed one is
-// shown, and no block is left over. Seen to fail with the blocks of sealed objects shown, with a sealed object
-// removed, and with the orphans of `reconcile` looked for among shown objects only.
+// shown, and no block is left over. Seen to fail with the blocks of sealed objects shown, and with a sealed object
+// removed.
 // Reachability by counting loses data in five operations; this finds it in one second.
 
 import assert from 'node:assert/strict'

@@ -1,7 +1,5 @@
 // The check of own blocks: a flipped bit nobody reads is found within a pass, at the pace that was allowed,
-// across restarts and crashes. Virtual clock, real disk and index. Seen to fail with `objects.block` not
-// called (nothing found), with the cursor not noted (a crash-loop never gets past the first blocks), with
-// the pace taken out, and with the note written before the blocks were checked.
+// across restarts and crashes. Virtual clock, real disk and index.
 
 import assert from 'node:assert/strict'
 import { readFile, unlink, writeFile } from 'node:fs/promises'
@@ -103,6 +101,7 @@ test('the pass is spread over its period, and never faster than allowed when it 
   assert.ok(behindMs > hourMs)
 })
 
+// Seen to fail with the beginning of the pass not noted before its first block.
 test('a process that never lives long comes through all blocks, each once, over many restarts', async () => {
   await using folder = await temporaryFolder()
   await using storage = await openStorage(folder.path)
@@ -132,7 +131,8 @@ test('a process that never lives long comes through all blocks, each once, over 
 test('killed while a damaged block is being read, the next process finds it', async () => {
   await using folder = await temporaryFolder()
   await using storage = await openStorage(folder.path)
-  const roots = await filled(storage, 8, 1000)
+  // More than all the lives below find together.
+  const roots = await filled(storage, 20, 1000)
   for (const root of roots) {
     const path = fileOf(folder.path, root)
     const bytes = await readFile(path)
@@ -143,15 +143,20 @@ test('killed while a damaged block is being read, the next process finds it', as
   // The n-th read never ends: the process dies in it, whatever it had noted by then.
   for (const dies of [1, 2, 4, 5]) {
     let reads = 0
+    let dead = false
     const objects: ScrubComponents['objects'] = {
       ...bound(storage),
       block: async (cid) => {
-        if (++reads >= dies) await clock.sleep(Number.POSITIVE_INFINITY)
-        return await storage.objects.block(cid)
+        if (++reads < dies) return await storage.objects.block(cid)
+        dead = true
+        return await new Promise<never>(() => {})
       }
     }
     await scrubOver(storage, clock, {}, { objects }).start()
-    await advance(clock, 12 * hourMs, hourMs)
+    while (!dead) {
+      if (clock.sleeping > 0) await clock.advance(hourMs)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
   await using last = scrubOver(storage, clock)
   await last.start()

@@ -1,7 +1,5 @@
 // A file twice as large as its author's room, segment by segment onto a keeper's disk, over the real
-// exchange. Seen to fail with segments handed on without waiting (the cap is passed), without the salt (two
-// uploads of one file share segments, and the end of one takes the other's), with an intake at the keeper that
-// gives its room back early, and with `setAside` left out (a keeper with room for one copy refuses).
+// exchange.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

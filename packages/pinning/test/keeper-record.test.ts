@@ -1,5 +1,4 @@
-// What an admin can read about a keeper. Seen to fail with `records.note` left out of `prove.ts`, and with the
-// strikes counted for any silence (a keeper that is merely away is struck).
+// What an admin can read about a keeper.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,6 +1,6 @@
 // A laptop that closes and opens again: what the others do about it, and what it does when it wakes. The delays are
 // the defaults. Seen to fail: with `standing` in `tally.ts` counting only who is reachable now (copies within ten
-// minutes); with `repairDelayMs` doubled in `tally.ts` (none after sixteen); with the waking taken out of `awayMs` in `presence.ts` (the
+// minutes); with the waking taken out of `awayMs` in `presence.ts` (the
 // laptop judges by what it saw before it slept, and plans to copy what nobody lost).
 
 import assert from 'node:assert/strict'

@@ -2,7 +2,7 @@
 // and of the pool, who holds it, and that nothing is released while there are fewer operators than copies.
 // Seen to fail: with `isTooSmall` always false in `plan.ts` (copies are released, and nobody says why there are
 // few); with `massLossOperatorsMin` 1 (the walk down waits for an hour
-// instead of repairing); with the last copy held back like others in `fetchOf`.
+// instead of repairing).
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

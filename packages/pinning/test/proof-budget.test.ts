@@ -1,6 +1,4 @@
-// What proofs may cost, on both sides. Seen to fail: with the account of an operator left out of
-// `answer-budget.ts` (one takes all), keyed by node, with the bound on everybody's debt taken out of `pace.ts`,
-// with the queue taking keepers in order of arrival, and with its pace not asked.
+// What proofs may cost, on both sides.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
