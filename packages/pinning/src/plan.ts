@@ -381,14 +381,18 @@ function proofsOf(view: View): Action[] {
 }
 
 /** Negative until it is due. */
-function overdueMs(copy: Copy, { options, dice }: View): number {
+function overdueMs(copy: Copy, view: View): number {
+  const { options } = view
   const { askedAgeMs, ownProofAgeMs, state } = copy
   if (askedAgeMs !== undefined && askedAgeMs < options.proofRetryMs) return askedAgeMs - options.proofRetryMs
   if (copy.doubted === true) return 0
-  // Spread, so that what came in one day is not asked for in one day ever after.
-  if (ownProofAgeMs !== undefined)
-    return ownProofAgeMs - options.proofEveryMs * (1 - options.proofSpreadShare * dice)
+  if (ownProofAgeMs !== undefined) return ownProofAgeMs - renewalAgeMs(view)
   return state.kind === 'claimed' ? state.forMs - options.proofSettleMs : 0
+}
+
+/** Spread, so that what came in one day is not asked for in one day ever after. */
+function renewalAgeMs({ options, dice }: View): number {
+  return options.proofEveryMs * (1 - options.proofSpreadShare * dice)
 }
 
 function isHalfDue({ ownProofAgeMs, askedAgeMs = ownProofAgeMs }: Copy, options: KeepingOptions): boolean {
@@ -457,7 +461,7 @@ function nextReviewMs(view: View): number | undefined {
   for (const copy of view.copies) {
     if (copy.awayMs > 0) waits.push(counts.patienceMs - copy.awayMs)
     if (copy.askedAgeMs !== undefined) waits.push(options.proofRetryMs - copy.askedAgeMs)
-    if (copy.ownProofAgeMs !== undefined) waits.push(options.proofEveryMs - copy.ownProofAgeMs)
+    if (copy.ownProofAgeMs !== undefined) waits.push(renewalAgeMs(view) - copy.ownProofAgeMs)
     if (copy.state.kind === 'proven') waits.push(options.proofAgeMsMax - copy.state.ageMs)
     if (copy.state.kind === 'claimed') {
       waits.push(options.proofSettleMs - copy.state.forMs)

@@ -10,6 +10,7 @@ import {
   type Candidate,
   isMassLoss,
   keepersFor,
+  type Plan,
   planObject,
   type Situation
 } from '../src/plan.ts'
@@ -366,17 +367,20 @@ test('AGAIN: a proof is renewed before it lapses, a doubt is followed at once, s
 })
 
 test('SPREAD: renewals of different objects fall due at different times, earlier and never later', () => {
-  const due = (dice: number, ownProofAgeMs: number): boolean =>
+  const planAt = (dice: number, ownProofAgeMs: number): Plan =>
     plan({
       self: 1,
       dice,
       copies: [copy(0, proven, { ownProofAgeMs, askedAgeMs: ownProofAgeMs }), copy(1, own)]
-    }).actions.some((action) => action.kind === 'prove')
+    })
+  const due = (dice: number, ownProofAgeMs: number): boolean =>
+    planAt(dice, ownProofAgeMs).actions.some((action) => action.kind === 'prove')
   const earliest = options.proofEveryMs * (1 - options.proofSpreadShare)
   assert.equal(due(1, earliest - 1), false)
   assert.equal(due(1, earliest), true)
   assert.equal(due(0.5, earliest), false)
   assert.equal(due(0, options.proofEveryMs - 1), false)
+  assert.equal(planAt(1, earliest - 1000).reviewAfterMs, 1000, 'looked at again when it falls due')
 })
 
 test('OLDEST: what is due for longer says so', () => {
