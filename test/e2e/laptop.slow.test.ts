@@ -10,7 +10,7 @@ import { keepingDefaults } from '@commonhold/pinning'
 import { NodeProcess } from '../processes/node-process.ts'
 import { ProcessPool } from '../processes/process-pool.ts'
 import { until } from '../processes/until.ts'
-import { copies, place, served } from './three-copies.ts'
+import { copies, place, served, statusOf } from './three-copies.ts'
 
 /** Ten minutes become thirty seconds; silence is still noticed in real time, by two greetings of 5 s. */
 const timeScale = 20
@@ -37,6 +37,13 @@ test('a suspended laptop: ten minutes cost no copy, repairDelayMs and a minute c
   }
   const before = await onDisk()
   assert.equal(before.length, copies)
+
+  // Somebody who has not heard yet that the copies were proven would miss the word of the one that sleeps.
+  for (const node of pool.nodes) {
+    await until(`${node.name} knows of ${copies} proven copies`, patienceMs, async () => {
+      return (await statusOf(node, placed)).copiesLive >= copies || undefined
+    })
+  }
 
   victim.freeze(true)
   await sleep(10 * minuteMs)
