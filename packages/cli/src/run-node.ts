@@ -42,7 +42,13 @@ export async function runNode(session: Session, { overrides, join }: RunOptions)
       log.error('stopping took too long; ending at once', { afterMs: defaults.stopTimeoutMs })
       process.exit(1)
     }, defaults.stopTimeoutMs)
-    await running[Symbol.asyncDispose]()
+    try {
+      await running[Symbol.asyncDispose]()
+    } catch (err) {
+      // Told here, because what ended the run is what the caller hears of.
+      log.error('a part of the node did not stop as it should', { err })
+      process.exitCode = 1
+    }
     clearTimeout(overdue)
   }
 }

@@ -305,8 +305,17 @@ export class Pool implements AsyncDisposable {
     await this.#repairs.stop()
     await this.#news.stop()
     await this.#presence.stop()
-    if (ran) await this.#time.save()
+    if (ran) await this.#saveTime()
     await this.#commons[Symbol.asyncDispose]()
+  }
+
+  /** On a full disk it cannot be written, and the rest must end all the same: the wall clock bridges it as after a crash. */
+  async #saveTime(): Promise<void> {
+    try {
+      await this.#time.save()
+    } catch (err) {
+      this.#components.log.warn('own time could not be written at the end', { err })
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

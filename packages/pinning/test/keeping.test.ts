@@ -369,3 +369,16 @@ test('what was acknowledged for two copies is there after the author is killed a
     await village.close()
   }
 })
+
+// Seen to fail with the saving of own time let through: what came after it was never ended.
+test('a polite stop on a full disk goes to its end, and the next start finds everything', async () => {
+  const village = await Village.of(3, 31, calm)
+  const root = await added(village.house(0), 'kept')
+  const stopped = village.house(1)
+  stopped.indexFull = true
+  await stopped.end()
+  stopped.indexFull = false
+  await stopped.restart()
+  await village.until('all three hold it again', () => village.holders(root).size === 3)
+  await village.close()
+})

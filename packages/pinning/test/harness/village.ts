@@ -186,6 +186,8 @@ export class House {
   #pool: Pool | undefined
   #generation = 0
   #fetchesBefore = 0
+  /** Nothing can be written to the index. */
+  indexFull = false
   /** Set while a takedown or a collection may remove bytes: then the release rule does not apply. */
   removesFreely = false
 
@@ -364,7 +366,10 @@ export class House {
             const prepared = {
               reader,
               all: (parameters: readonly unknown[]) => statement.all(...(parameters as SQLInputValue[])),
-              run: (parameters: readonly unknown[]) => statement.run(...(parameters as SQLInputValue[])),
+              run: (parameters: readonly unknown[]) => {
+                if (this.indexFull) throw new Error('database or disk is full')
+                return statement.run(...(parameters as SQLInputValue[]))
+              },
               iterate: (parameters: readonly unknown[]) =>
                 statement.iterate(...(parameters as SQLInputValue[]))
             }
