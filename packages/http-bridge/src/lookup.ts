@@ -34,7 +34,7 @@ export async function findObject(
   const name = parseContentName(text)
   const resolved = await components.library.resolve(name)
   try {
-    await refuseDenied(components, subjectOf(name, resolved), text)
+    await refuseDenied(components, subjectAsked(name, resolved), text)
   } catch (err) {
     if (resolved !== undefined && err instanceof DeniedError) onDenied?.(resolved.root.toString())
     throw err
@@ -61,8 +61,7 @@ export async function mayBeSeen(
   name: ResolvedName,
   components: BridgeComponents
 ): Promise<boolean> {
-  const subject = name.digest === undefined ? { root: name.root } : { root: name.root, digest: name.digest }
-  if ((await components.policy.decide(subject)).verdict !== 'allow') return false
+  if ((await components.policy.decide(subjectOf(name))).verdict !== 'allow') return false
   if (name.visibility === 'public') return true
   return (await scopesOf(req, components.tokens))?.includes('read') === true
 }
@@ -81,10 +80,15 @@ export async function refuseDenied(
   throw new DeniedError(shown, quarantined)
 }
 
-function subjectOf(name: ContentName, resolved: ResolvedName | undefined): ContentSubject {
+/** What the policy is asked about an object whose root is known. */
+export function subjectOf({ root, digest }: Pick<ResolvedName, 'root' | 'digest'>): ContentSubject {
+  return digest === undefined ? { root } : { root, digest }
+}
+
+function subjectAsked(name: ContentName, resolved: ResolvedName | undefined): ContentSubject {
   if (resolved !== undefined) {
     const digest = resolved.digest ?? (name.kind === 'digest' ? name.digest : undefined)
-    return digest === undefined ? { root: resolved.root } : { root: resolved.root, digest }
+    return subjectOf({ ...resolved, ...(digest === undefined ? {} : { digest }) })
   }
   return name.kind === 'cid' ? { root: name.cid } : { digest: name.digest }
 }

@@ -4,7 +4,7 @@
 import type { ServerResponse } from 'node:http'
 import { UnreachableError } from '@commonhold/core'
 import type { ClientGone } from './client-gone.ts'
-import { type FoundObject, refuseDenied } from './lookup.ts'
+import { type FoundObject, refuseDenied, subjectOf } from './lookup.ts'
 import type { Outbox, OutboxPlace } from './outbox.ts'
 import type { ObjectReader } from './pass-through.ts'
 import { cacheStatusOf } from './safe-headers.ts'
@@ -63,10 +63,6 @@ export async function sendBody(
 }
 
 const pieceBytesUsual = 1024 * 1024
-
-function subjectOf(object: FoundObject): { root: FoundObject['root']; digest?: Uint8Array } {
-  return object.digest === undefined ? { root: object.root } : { root: object.root, digest: object.digest }
-}
 
 export class Place implements Disposable {
   readonly outbox: OutboxPlace

@@ -242,7 +242,8 @@ class LocalReader implements ObjectReader {
   }
 }
 
-function headerOf(req: IncomingMessage, name: string): string | undefined {
+/** The first value of a header that should have one. */
+export function headerOf(req: IncomingMessage, name: string): string | undefined {
   const value = req.headers[name]
   return Array.isArray(value) ? value[0] : value
 }

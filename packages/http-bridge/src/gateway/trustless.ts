@@ -14,7 +14,7 @@ import { HttpRefusal } from '../problems.ts'
 import { selectRange } from '../ranges.ts'
 import { attachment, cacheControlOf, cacheStatusOf } from '../safe-headers.ts'
 import { Place, sendBody } from '../send-body.ts'
-import { findServed, type Serving } from '../serve-object.ts'
+import { findServed, headerOf, type Serving } from '../serve-object.ts'
 import { carBlock, carHead } from './car.ts'
 import { type CarFormat, carRange } from './format.ts'
 
@@ -185,11 +185,6 @@ function refusedByCondition(
 
 function addressed(cidText: string): string[] {
   return ['X-Ipfs-Path', `/ipfs/${cidText}`, 'X-Ipfs-Roots', cidText]
-}
-
-function headerOf(req: Request, name: string): string | undefined {
-  const value = req.headers[name]
-  return Array.isArray(value) ? value[0] : value
 }
 
 /** The CAR as it is read: its head with the first block, then a frame per block. */

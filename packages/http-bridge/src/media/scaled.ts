@@ -7,7 +7,7 @@ import type { Request } from 'express'
 import type { Card } from '../cards.ts'
 import { ClientGone } from '../client-gone.ts'
 import { ifNoneMatchHolds } from '../conditions.ts'
-import { type FoundObject, refuseDenied } from '../lookup.ts'
+import { type FoundObject, refuseDenied, subjectOf } from '../lookup.ts'
 import { HttpRefusal } from '../problems.ts'
 import type { Handler } from '../route.ts'
 import { cacheControlOf, cacheStatusOf, fixedObjectHeaders } from '../safe-headers.ts'
@@ -117,11 +117,7 @@ export class ScaledMedia {
     using gone = new ClientGone(res)
     const bytes = await gone.wait(() => making, undefined)
     // A takedown while it was being made.
-    await refuseDenied(
-      components,
-      { root: object.root, ...(object.digest && { digest: object.digest }) },
-      object.key
-    )
+    await refuseDenied(components, subjectOf(object), object.key)
     return { bytes, source: shared === undefined ? 'fetch' : 'shared fetch' }
   }
 
