@@ -7,8 +7,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { seededRandom } from '@commonhold/core'
 import { BridgeServer } from '@commonhold/http-bridge'
-import autocannon from 'autocannon'
 import { InMemoryPool } from '../../packages/http-bridge/test/in-memory-pool.ts'
+import { load } from './http-load.ts'
 import { type BenchRow, median, reportBench } from './report.ts'
 
 const sizes: Readonly<Record<string, number>> = { '1 KiB': 1024, '100 KiB': 100 * 1024, '1 MiB': 1024 * 1024 }
@@ -45,7 +45,12 @@ async function serve(mode: Mode): Promise<Served> {
     return { port: (server.address() as AddressInfo).port, paths }
   }
   // `warm` is served from the cache of fetched bytes; `pass-through` may keep nothing and asks the pool each time.
-  const options = { cacheBytesMax: mode === 'warm' ? 64 * 1024 * 1024 : 0 }
+  const options = {
+    cacheBytesMax: mode === 'warm' ? 64 * 1024 * 1024 : 0,
+    // One client that asks for one object as fast as it can is what they are against.
+    clientRequestsPerMinute: 0,
+    objectRequestsPerMinute: 0
+  }
   const bridge = new BridgeServer(pool.components(), options)
   await bridge.start({ host: '127.0.0.1', port: 0 })
   return { port: bridge.address?.port ?? 0, paths }
@@ -67,14 +72,9 @@ if (process.send !== undefined && modes.includes(mode as Mode)) {
       const rates = new Map<Mode, number[]>()
       for (let round = 0; round < rounds; round++) {
         for (const { mode, served } of servers) {
-          const { requests, non2xx, errors } = await autocannon({
-            url: `http://127.0.0.1:${served.port}${served.paths[size]}`,
-            connections,
-            duration: roundS
-          })
-          if (non2xx > 0 || errors > 0)
-            throw new Error(`${mode} ${size}: ${non2xx} not 2xx, ${errors} errors`)
-          rates.set(mode, [...(rates.get(mode) ?? []), requests.average])
+          const path = served.paths[size] ?? ''
+          const { perSecond } = await load({ port: served.port, path, connections, seconds: roundS })
+          rates.set(mode, [...(rates.get(mode) ?? []), perSecond])
         }
       }
       const bare = median(rates.get('bare') ?? [])
