@@ -1,17 +1,20 @@
 // `npm run bench traffic`: bytes each member sends and receives per day to stay a member that knows how things
 // stand, in pools of 10 to 10,000 members and of one and ten million pins. Every message is made by the
 // production code (questions through two dialogues over a wire that counts), at the production intervals;
-// only how often they are due is arithmetic. Proofs and journals, which grow with the pins, are apart.
+// only how often they are due is arithmetic. What grows with the pins (proofs) or with how many are made and
+// lapse (journals, and reports of changes) is apart from what every member costs every other.
 
 import { createHash } from 'node:crypto'
 import {
+  encodeRecord,
   nodeIdOf,
   operatorIdOf,
   rawCidOf,
   seededRandom,
   signingKeyFromSeed,
   signRecord,
-  silentLog
+  silentLog,
+  toHex
 } from '@commonhold/core'
 import {
   Dialogue,
@@ -26,13 +29,20 @@ import {
   proofReceiptRecord,
   receiptsRequest
 } from '../../packages/pinning/src/challenge.ts'
-import { sealBatch, sha256 } from '../../packages/pinning/src/journal/journal-records.ts'
-import { headsRequest, rosterRequest } from '../../packages/pinning/src/journal/sync-requests.ts'
+import { sealBatch, sha256, signOpening } from '../../packages/pinning/src/journal/journal-records.ts'
+import {
+  type Announcement,
+  batchesRequest,
+  headsRequest,
+  rosterEntriesRequest,
+  rosterRequest
+} from '../../packages/pinning/src/journal/sync-requests.ts'
+import { answerRanges, compareNames, NameSet } from '../../packages/pinning/src/name-set.ts'
 import { defaults } from '../../packages/pinning/src/options.ts'
 import { greetRequest, type Standing } from '../../packages/pinning/src/presence.ts'
 import { RankedGroups } from '../../packages/pinning/src/ranked-groups.ts'
 import { type Report, reportRequest, writeGroup } from '../../packages/pinning/src/report.ts'
-import { groupOf, rootKey } from '../../packages/pinning/src/root-key.ts'
+import { rootKey } from '../../packages/pinning/src/root-key.ts'
 import { consentTo, signRosterEntry } from '../../packages/pinning/src/roster/roster-entries.ts'
 import { type BenchRow, reportBench } from './report.ts'
 
@@ -44,6 +54,8 @@ const dayMs = 1000 * daySeconds
 /** What happens besides: each member starts anew once a day, and every pin is a hundred days old on average. */
 const startsPerDay = 1
 const pinAgeDays = 100
+/** Until an announced wish is known everywhere. */
+const spreadSeconds = 2
 
 const random = seededRandom(7)
 const node = signingKeyFromSeed(random.bytes(32))
@@ -67,61 +79,73 @@ const standing: Standing = {
 const rows: BenchRow[] = []
 for (const pins of [1_000_000, 10_000_000]) {
   for (const members of [10, 100, 1000, 10_000]) {
-    const { greetings, reports, membership, proofs, journals } = await perDay(members, pins)
+    const day = await perDay(members, pins)
     const title = `${members.toLocaleString('en-US')} members, ${pins / 1e6} M pins`
-    const row = (what: string, bytes: number): void => {
+    for (const [what, bytes] of Object.entries(day)) {
       rows.push({ what: `${title}: ${what}`, value: bytes / 2 ** 20, unit: 'MiB/day' })
     }
-    row('greetings', greetings)
-    row('reports and membership', reports + membership)
-    row('proofs', proofs)
-    row('journals', journals)
   }
 }
 await reportBench(
   'Traffic per member',
   rows,
-  `Sent and received together. Idle pool; in a busy one greetings at most double. Reports: every member starts anew once a day and is then read in full by all. Proofs: two challenges of each copy per ${keepingDefaults.proofEveryMs / dayMs} days among holders, their receipts read by everybody. Journals: ${pinAgeDays}-day pins, each read once by everybody. DHT, connections and the copies themselves are not in it.`
+  `Sent and received together. Membership: greetings, rosters compared, delegations renewed. Reports: every member starts anew once a day and is then read in full by all. Changes, journals: ${pinAgeDays}-day pins, each told by its author and in the reports of its ${copies} keepers, and read by everybody; heads compared. Proofs: two challenges of each copy per ${keepingDefaults.proofEveryMs / dayMs} days among holders, their receipts read by everybody. DHT, connections, what gossip sends twice and the copies themselves are not in it.`
 )
 
 interface PerDay {
-  readonly greetings: number
-  readonly reports: number
   readonly membership: number
-  readonly proofs: number
+  readonly reports: number
+  readonly 'reports of changes': number
   readonly journals: number
+  readonly proofs: number
 }
 
 async function perDay(members: number, pins: number): Promise<PerDay> {
   const others = members - 1
   const greeting = await bytesOf(greetRequest, standing, standing)
   const near = neighbours(members)
-  const nearPerDay = (near * dayMs) / keepingDefaults.presenceIntervalMs
+  const nearRate = dayMs / keepingDefaults.presenceIntervalMs
   const far = others - near
-  const farPerDay = Math.min(
-    (far * dayMs) / keepingDefaults.presenceIntervalMs,
-    keepingDefaults.presenceFarPerSecondMax * daySeconds
+  const farRate = Math.min(
+    nearRate,
+    far === 0 ? 0 : (keepingDefaults.presenceFarPerSecondMax * daySeconds) / far
   )
+  const greetings = (near * nearRate + far * farRate) * greeting
 
   // Groups in which it holds something: all it is placed for, in the short form.
   const held = Math.min(groups, Math.ceil((groups * copies) / members))
-  const report = await bytesOf(
-    reportRequest,
-    { run, after: 0, explicit: [] },
-    fullReport(held, pins, members)
-  )
+  const reading = (count: number): Promise<number> =>
+    bytesOf(reportRequest, { run, after: 0, explicit: [] }, groupsReport(count, pins))
 
-  const heads = Array.from(
-    { length: Math.min(members, defaults.headsPerMessageMax) },
-    (): [Uint8Array, number, Uint8Array] => [random.bytes(32), 40_000, random.bytes(32)]
-  )
-  const headsPages = Math.ceil(members / defaults.headsPerMessageMax)
-  const turn =
-    headsPages * (await bytesOf(headsRequest, { after: null }, { heads, more: false })) +
-    (await bytesOf(rosterRequest, { set: random.bytes(32) }, { hashes: null }))
+  // Each pin, when it is made and when it lapses, changes the report of each of its keepers; changes between
+  // two greetings are read together.
+  const changesOfOne = ((pins / pinAgeDays) * 2 * copies) / members
+  const changesRead = async (from: number, rate: number): Promise<number> => {
+    if (from === 0) return 0
+    const reads = Math.min(rate, changesOfOne)
+    return from * 2 * reads * (await reading(Math.max(1, Math.round(Math.min(held, changesOfOne / reads)))))
+  }
+
   const turns = (dayMs / defaults.syncIntervalMs) * defaults.syncPeers * 2
-  // Two delegations of each in their life, each fetched once by everybody.
-  const renewals = (members * rosterEntryBytes() * dayMs) / (defaults.delegationLifeMs / 2)
+  const roster = setOf(2 * members)
+  const rostersAlike = await comparison(rosterRequest, roster, 0)
+  // Two delegations of each in their life, each fetched once by everybody who then compares.
+  const entry = await bytesOf(
+    rosterEntriesRequest,
+    { hashes: [random.bytes(32)] },
+    { entries: [rosterEntry()] }
+  )
+  const renewal = (await comparison(rosterRequest, roster, 1)) + entry
+  const renewalsPerDay = (others * dayMs) / (defaults.delegationLifeMs / 2)
+
+  const heads = setOf(members)
+  const pinsPerDay = pins / pinAgeDays
+  // Wishes on their way when two compare: they differ in these.
+  const onTheirWay = (2 * pinsPerDay * spreadSeconds) / daySeconds
+  const headsAlike = await comparison(headsRequest, heads, 0)
+  const headsApart = await comparison(headsRequest, heads, Math.max(1, Math.round(onTheirWay)))
+  const alike = Math.exp(-onTheirWay)
+  const headsBytes = turns * (alike * headsAlike + (1 - alike) * headsApart)
 
   const objects = keepingDefaults.proofObjectsMax
   const roots = Array.from({ length: objects }, (_, i) => rootOfNumber(i))
@@ -159,14 +183,37 @@ async function perDay(members: number, pins: number): Promise<PerDay> {
   // Everybody reads all receipts of all others, and is read.
   const receiptBytes = (proofsPerDay / objects) * receipts * ((2 * others) / members)
 
-  const pinBytes = batchBytesPerPin()
   return {
-    greetings: (nearPerDay + farPerDay) * greeting,
-    reports: others * startsPerDay * 2 * report,
-    membership: turns * turn + 2 * renewals,
-    proofs: challengesPerMember * challenge + receiptBytes,
-    journals: 2 * (pins / pinAgeDays) * pinBytes
+    membership: greetings + turns * rostersAlike + 2 * renewalsPerDay * renewal,
+    reports: others * startsPerDay * 2 * (await reading(held)),
+    'reports of changes': (await changesRead(near, nearRate)) + (await changesRead(far, farRate)),
+    journals: headsBytes + 2 * 2 * pinsPerDay * (await bytesPerChange()),
+    proofs: challengesPerMember * challenge + receiptBytes
   }
+}
+
+/** How many bytes two sets of this size cost to compare that differ in so many names. */
+async function comparison(
+  type: typeof headsRequest,
+  theirs: readonly string[],
+  differences: number
+): Promise<number> {
+  const ours = [
+    ...theirs.slice(differences),
+    ...Array.from({ length: differences }, () => toHex(random.bytes(32)))
+  ]
+  const other = new NameSet(theirs)
+  let bytes = 0
+  await compareNames(new NameSet(ours), async (ranges) => {
+    const answer = { ranges: answerRanges(other, ranges) }
+    bytes += await bytesOf(type, { ranges }, answer)
+    return answer.ranges
+  })
+  return bytes
+}
+
+function setOf(size: number): string[] {
+  return Array.from({ length: size }, () => toHex(random.bytes(32)))
 }
 
 /** With whom one greets at the full rate, on average of some members. */
@@ -199,8 +246,8 @@ function neighbours(members: number): number {
   return counts.reduce((sum, count) => sum + count, 0) / counts.length
 }
 
-/** A keeper that holds all it is placed for and one exception per group, as a real one does now and then. */
-function fullReport(held: number, pins: number, members: number): Report {
+/** By a keeper that holds all it is placed for less one per group, as a real one does now and then. */
+function groupsReport(count: number, pins: number): Report {
   const perGroup = Math.max(1, Math.round(pins / groups))
   const wanted = Array.from({ length: Math.min(perGroup, 50) }, (_, i) => ({
     key: rootKey(rootOfNumber(i)),
@@ -208,15 +255,14 @@ function fullReport(held: number, pins: number, members: number): Report {
   }))
   const keys = wanted.map(({ key }) => key).sort(Buffer.compare)
   const told = writeGroup(1, wanted, keys.slice(1))
-  const cut = Array.from({ length: members }, () => ({ journal: random.bytes(32), seq: 40_000 }))
-  return { storeEpoch, run, seq: held, more: false, cut, groups: Array.from({ length: held }, () => told) }
+  return { storeEpoch, run, seq: count, more: false, groups: Array.from({ length: count }, () => told) }
 }
 
 function rootOfNumber(i: number): ReturnType<typeof rawCidOf> {
   return rawCidOf(new Uint8Array(createHash('sha256').update(`traffic ${i}`).digest()))
 }
 
-function rosterEntryBytes(): number {
+function rosterEntry(): Uint8Array {
   const act = {
     is: 'delegate' as const,
     node: node.publicKey,
@@ -226,16 +272,26 @@ function rosterEntryBytes(): number {
     expiresAt: 1_800_000_000_000,
     consent: consentTo(poolId, operator.publicKey, node)
   }
-  return signRosterEntry({ pool: poolId, seq: 9, act }, operator).bytes.length
+  return signRosterEntry({ pool: poolId, seq: 9, act }, operator).bytes
 }
 
-/** One pin in a batch of its own, as an upload makes it. */
-function batchBytesPerPin(): number {
+/** One pin in a batch of its own, as an upload makes it: announced, then asked for. */
+async function bytesPerChange(): Promise<number> {
   const root = rootOfNumber(1)
   const wish = { root, size: 123_456, copiesMin: copies, visibility: 'public' as const }
   const place = { journal: sha256(poolId), seq: 40_000, prev: random.bytes(32) }
-  if (groupOf(root, k) >= groups) throw new Error('no such group')
-  return sealBatch(place, [{ kind: 'pin', wish }], k, node).bytes.length
+  const batch = sealBatch(place, [{ kind: 'pin', wish }], k, node)
+  const body = { pool: poolId, operator: operator.publicKey, node: node.publicKey, imports: [] }
+  const opening = signOpening({ ...body, nonce: random.bytes(16) }, node)
+  const head: [Uint8Array, number, Uint8Array] = [batch.journal, batch.seq, batch.hash]
+  const said = encodeRecord({ heads: [head], roster: sha256(poolId) } satisfies Announcement)
+  const have = Array.from({ length: 18 }, () => random.bytes(32))
+  const asked = await bytesOf(
+    batchesRequest,
+    { journal: batch.journal, have },
+    { opening: opening.bytes, batches: [batch.bytes], more: false }
+  )
+  return said.length + asked
 }
 
 /** Question and answer as they are on the wire, with their frames. */

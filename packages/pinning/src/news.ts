@@ -33,7 +33,6 @@ export class News {
     stations.reports.onNews = () => this.#announceSoon()
     stations.receipts.onNews = () => this.#announceSoon()
     stations.presence.listen({ onStanding: (node, standing) => this.#read(node, standing) })
-    parts.wanted.onChange(() => this.#readWaiting())
   }
 
   start(): void {
@@ -95,15 +94,6 @@ export class News {
     } catch (err) {
       // It greets again within the presence interval, and we ask again.
       this.#parts.components.log.debug('news of a member could not be read', { node, err })
-    }
-  }
-
-  /** Reports that spoke of wishes we had not read yet may be readable now. */
-  #readWaiting(): void {
-    const { presence, reports } = this.#stations
-    for (const { node } of this.#parts.roster.members()) {
-      const standing = presence.standing(node)
-      if (standing !== undefined && reports.isBehind(node, standing)) this.#read(node, standing)
     }
   }
 

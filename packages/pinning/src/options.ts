@@ -86,10 +86,27 @@ export interface SyncLimits {
    */
   readonly branchesMax: number
   /**
-   * Heads in one exchange. 4,096 are about 0.8 MiB; a larger pool tells them in pages.
+   * Heads in one answer: 4,096 are about 0.4 MiB.
    * @default 4096
    */
   readonly headsPerMessageMax: number
+  /**
+   * Names of one range that are told instead of the digests of the ranges within. Sixteen digests are as long as
+   * sixteen names; fewer names mean one question more, more of them a longer answer for one difference. Part of the format.
+   * @default 64
+   */
+  readonly rangeNamesMax: number
+  /**
+   * Ranges in one question when sets are compared: 256 answered with 64 names each are 0.6 MiB.
+   * @default 256
+   */
+  readonly rangesPerMessageMax: number
+  /**
+   * Ranges asked for in one comparison. Two sets of 100,000 names that share nothing need some 4,400; who makes us ask
+   * for more is hostile, or we go on with him another time.
+   * @default 16_384
+   */
+  readonly rangesPerExchangeMax: number
   /**
    * Delegations, and likewise vouches, of one operator that count: those with the highest seq. More nodes
    * than this run behind one key is not what a key is for; and one key must not fill everybody's roster.
@@ -123,6 +140,9 @@ export const defaults: Readonly<PinningDefaults> = Object.freeze({
   detachedBatchesMax: 1024,
   branchesMax: 16,
   headsPerMessageMax: 4096,
+  rangeNamesMax: 64,
+  rangesPerMessageMax: 256,
+  rangesPerExchangeMax: 16_384,
   entriesPerOperatorMax: 64,
   operatorsMax: 16_384
 })

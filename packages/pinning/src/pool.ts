@@ -131,7 +131,7 @@ export class Pool implements AsyncDisposable {
       () => this.#observer.near()
     )
     const census = new Census(parts, presence)
-    const reports = new Reports(parts, census)
+    const reports = new Reports(parts, census, (member, options) => commons.sync.syncWith(member, options))
     const holds = new Holds(parts)
     const answers = new Answers(parts, holds)
     const receipts = new ProofReceipts(parts, census)

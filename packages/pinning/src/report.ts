@@ -1,10 +1,10 @@
-// Reports: what a keeper says it holds, told relative to the pin set ("everything wanted at this cut
-// with at least so many copies, less these, plus those"), so that a full keeper of a million objects
-// says it in a few bytes per group. A report is a claim and makes no live copy.
+// Reports: what a keeper says it holds, told relative to the pin set ("everything wanted with at least
+// so many copies, less these, plus those"), so that a full keeper of a million objects says it in a few
+// bytes per group; a hash over all that is held shows whether both mean the same pin set. A report is a claim and makes no live copy.
 // Told by pull: a greeting says that there is news, the reader asks for it. Normative: docs/protocol/reports.md.
 
 import { createHash } from 'node:crypto'
-import { fromHex, type NodeId, type RecordType, toHex } from '@commonhold/core'
+import { type AbortOptions, type NodeId, OperatingError, type RecordType, toHex } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
 import type { Census } from './census.ts'
@@ -12,11 +12,10 @@ import type { HeldObject } from './components.ts'
 import { within } from './deadline.ts'
 import type { RequestType } from './dialogue.ts'
 import { bytesField, hashField, sameBytes, seqField } from './fields.ts'
-import type { Cut, JournalId } from './journal/wanted.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import { groupOf, keysOf, rootKey, rootKeyBytes } from './root-key.ts'
 
-/** "I hold every object of this group wanted at `cut` with at least `copiesMinFrom`, less `except`, plus `plus`." */
+/** "I hold every object of this group wanted with at least `copiesMinFrom`, less `except`, plus `plus`." */
 export interface GroupReport {
   group: number
   /** `nothingWanted` and above name no object: then `plus` is the whole list. */
@@ -37,7 +36,6 @@ export interface Report {
   /** Everything up to this change is told; `more` when there is more to ask for. */
   seq: number
   more: boolean
-  cut: { journal: Uint8Array; seq: number }[]
   groups: GroupReport[]
 }
 
@@ -59,10 +57,9 @@ const groupField: z.ZodType<number> = z.int().min(0).max(0xffff)
 /** Bounds of the format; how much one answer really holds is the writer's `reportBytesMax`. */
 const groupsMax = 4096
 const listMax = 65_536
-const cutMax = 65_536
 
 export const reportRequest: RequestType<ReportQuestion, Report> = {
-  name: 'report/1',
+  name: 'report/2',
   request: {
     kind: 'report-question',
     bytesMax: 8192,
@@ -76,7 +73,6 @@ export const reportRequest: RequestType<ReportQuestion, Report> = {
       run: runField,
       seq: countField,
       more: z.boolean(),
-      cut: z.array(z.strictObject({ journal: hashField, seq: countField })).max(cutMax),
       groups: z
         .array(
           z.strictObject({
@@ -164,15 +160,22 @@ export class Reports {
   readonly run: Uint8Array
   readonly #parts: KeepingParts
   readonly #census: Census
+  readonly #sync: (member: NodeId, options: AbortOptions) => Promise<void>
   readonly #changedAt = new Map<number, number>()
   readonly #readings = new Map<NodeId, Reading>()
   #seq = 0
   /** Told when our own report has news. */
   onNews: () => void = () => {}
 
-  constructor(parts: KeepingParts, census: Census) {
+  /** @param sync brings us all that this member knows of the pin set */
+  constructor(
+    parts: KeepingParts,
+    census: Census,
+    sync: (member: NodeId, options: AbortOptions) => Promise<void>
+  ) {
     this.#parts = parts
     this.#census = census
+    this.#sync = sync
     this.run = parts.components.random.bytes(16)
     parts.dialogue.on(reportRequest, (_from, question) => this.#answer(question))
   }
@@ -261,15 +264,12 @@ export class Reports {
   }
 
   async #answer(question: ReportQuestion): Promise<Report> {
-    const { components, wanted, options } = this.#parts
-    // The cut before the groups: what is told may be newer than the cut, never older.
-    const cut = [...(await wanted.cut())].map(([journal, seq]) => ({ journal: fromHex(journal), seq }))
+    const { components, options } = this.#parts
     const report: Report = {
       storeEpoch: components.objects.storeEpoch,
       run: this.run,
       seq: question.after,
       more: false,
-      cut,
       groups: []
     }
     if (question.explicit.length > 0) {
@@ -333,13 +333,6 @@ export class Reports {
     }
   }
 
-  /** Whether there is news of this keeper that could not be read yet. */
-  isBehind(keeper: NodeId, told: { readonly run: Uint8Array; readonly reportSeq: number }): boolean {
-    const reading = this.#readings.get(keeper)
-    if (reading === undefined || !sameBytes(reading.run, told.run)) return true
-    return reading.after < told.reportSeq
-  }
-
   #newReading(keeper: NodeId, run: Uint8Array): Reading {
     const reading: Reading = { run, after: 0, busy: false, told: new Set(), again: false }
     this.#readings.set(keeper, reading)
@@ -350,12 +343,7 @@ export class Reports {
   async #readPage(keeper: NodeId, reading: Reading): Promise<boolean> {
     const report = await this.#ask(keeper, { run: reading.run, after: reading.after, explicit: [] })
     if (!sameBytes(report.run, reading.run)) return false
-    // Relative to wishes we have not read yet it would be misread; its next greeting brings us back.
-    if (!(await this.#parts.wanted.reached(cutOf(report)))) return false
-    for (const group of report.groups) {
-      await this.#take(keeper, group, report.storeEpoch)
-      reading.told?.add(group.group)
-    }
+    for (const group of await this.#takeAll(keeper, report)) reading.told?.add(group)
     const advanced = report.seq > reading.after
     reading.after = Math.max(reading.after, report.seq)
     if (report.more && advanced) return true
@@ -367,23 +355,54 @@ export class Reports {
     return false
   }
 
-  async #take(keeper: NodeId, told: GroupReport, storeEpoch: Uint8Array): Promise<void> {
+  /** Takes each group of a page. Returns which were told. */
+  async #takeAll(keeper: NodeId, { storeEpoch, groups }: Report): Promise<number[]> {
     await this.#census.noteKeeper(keeper, storeEpoch)
-    let held = readGroup(told, await this.#wishes(told.group))
-    if (held === undefined) {
-      // We know more wishes than the keeper did at its cut, or it is wrong about its own list: the full
-      // list needs no agreement.
-      const full = await this.#ask(keeper, { run: this.run, after: 0, explicit: [told.group] })
-      const group = full.groups.find((candidate) => candidate.group === told.group)
-      held = group === undefined ? undefined : readGroup(group, [])
+    const odd: GroupReport[] = []
+    for (const told of groups) if (!(await this.#take(keeper, told))) odd.push(told)
+    if (odd.length > 0) {
+      await this.#catchUp(keeper)
+      for (const told of odd) if (!(await this.#take(keeper, told))) await this.#takeList(keeper, told.group)
     }
+    return groups.map(({ group }) => group)
+  }
+
+  /** Whether it adds up with our pin set, and was taken. */
+  async #take(keeper: NodeId, told: GroupReport): Promise<boolean> {
+    const held = readGroup(told, await this.#wishes(told.group))
+    if (held === undefined) return false
+    await this.#note(keeper, told.group, held)
+    return true
+  }
+
+  /** It speaks of wishes we may not know yet; who told us fewer than it knew is asked first. */
+  async #catchUp(keeper: NodeId): Promise<void> {
+    const { components, options } = this.#parts
+    try {
+      await within(components.clock, options.proofAnswerMs, (abort) => this.#sync(keeper, abort))
+    } catch (err) {
+      // Its next greeting brings us back. What it refuses, or we, would be so for ever: its list needs no agreement.
+      if (!(err instanceof OperatingError) || err.name === 'UnreachableError') throw err
+      components.log.debug('heads could not be exchanged for a report', { keeper, err })
+    }
+  }
+
+  /** We know more wishes than the keeper, or it is wrong about its own list: the full list needs no agreement. */
+  async #takeList(keeper: NodeId, group: number): Promise<void> {
+    const full = await this.#ask(keeper, { run: this.run, after: 0, explicit: [group] })
+    const told = full.groups.find((candidate) => candidate.group === group)
+    const held = told === undefined ? undefined : readGroup(told, [])
     if (held === undefined) {
-      this.#parts.components.log.warn('a report does not add up', { keeper, group: told.group })
+      this.#parts.components.log.warn('a report does not add up', { keeper, group })
       return
     }
-    const k = this.#parts.roster.k
-    const own = held.filter((key) => groupOfKey(key, k) === told.group)
-    await this.#census.noteGroup(keeper, told.group, own)
+    await this.#note(keeper, group, held)
+  }
+
+  async #note(keeper: NodeId, group: number, held: readonly Uint8Array[]): Promise<void> {
+    const { k } = this.#parts.roster
+    const own = held.filter((key) => groupOfKey(key, k) === group)
+    await this.#census.noteGroup(keeper, group, own)
   }
 
   #ask(keeper: NodeId, question: ReportQuestion): Promise<Report> {
@@ -392,10 +411,6 @@ export class Reports {
       dialogue.ask(keeper, reportRequest, question, abort)
     )
   }
-}
-
-function cutOf(report: Report): Cut {
-  return new Map<JournalId, number>(report.cut.map(({ journal, seq }) => [toHex(journal), seq]))
 }
 
 /** First k bits of the digest a key begins with. */

@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import {
   decodeRecord,
   encodeRecord,
+  fromHex,
   OperatingError,
   openSigned,
   type RecordType,
@@ -161,10 +162,11 @@ const anyAnswer: RecordType<Answer> = { kind: 'pool-answer', bytesMax: 2 ** 22, 
 describe('each question', () => {
   const types = [
     'genesis/1',
-    'roster/1',
+    'roster/2',
     'roster-entries/1',
     'roster-push/1',
-    'heads/1',
+    'heads/2',
+    'ends/1',
     'own-heads/1',
     'batches/1'
   ]
@@ -184,7 +186,11 @@ describe('each question', () => {
       'x',
       [],
       { more: 1 },
-      { set: 'x' },
+      { ranges: [] },
+      { ranges: [['', new Uint8Array(31)]] },
+      { ranges: [['G', new Uint8Array(32)]] },
+      { ranges: [['0'.repeat(65), new Uint8Array(32)]] },
+      { batches: [] },
       { hashes: [1] },
       { entries: ['x'] }
     ]
@@ -194,7 +200,7 @@ describe('each question', () => {
         seededRandom(2).bytes(100),
         encodeRecord({ pool, type }),
         encodeRecord({ pool, type, body: encodeRecord({}), version: 2 }),
-        encodeRecord({ pool, type: type.replace('/1', '/2'), body: encodeRecord({}) }),
+        encodeRecord({ pool, type: type.replace(/\d$/, '9'), body: encodeRecord({}) }),
         encodeRecord({ pool: new Uint8Array(31), type, body: encodeRecord({}) }),
         ...bodies.map((body) => encodeRecord({ pool, type, body: encodeRecord(body) }))
       ]
@@ -219,7 +225,7 @@ describe('each question', () => {
 
   test('a stranger may push a few entries, no more, and no bad ones', async () => {
     const pool = a.commons.roster.poolId
-    const entries = a.commons.roster.entries(a.commons.roster.hashes())
+    const entries = a.commons.roster.entries(a.commons.roster.names.under('').map(fromHex))
     const push = (list: Uint8Array[]): Uint8Array =>
       encodeRecord({ pool, type: 'roster-push/1', body: encodeRecord({ entries: list }) })
     assert.equal((await say('stranger', push(entries))).error, undefined)

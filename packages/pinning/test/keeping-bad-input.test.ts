@@ -39,7 +39,6 @@ const report = {
   run: new Uint8Array(16),
   seq: 1,
   more: false,
-  cut: [{ journal: hash, seq: 1 }],
   groups: [{ group: 1, copiesMinFrom: 3, except: [], plus: [new Uint8Array(33)], setHash: hash }]
 }
 const receipt = { pool: hash, keeper: 'k', operator: 'o', storeEpoch: hash, root, journal: hash, seq: 1 }

@@ -162,7 +162,7 @@ function respond(
   }
   dialogue.on(greetRequest, async () => standing)
   dialogue.on(receiptsRequest, async () => ({ receipts: [], upTo: 0, more: false }))
-  dialogue.on(rosterRequest, async () => ({ hashes: null }))
+  dialogue.on(rosterRequest, async (_from, { ranges }) => ({ ranges: ranges.map(() => null) }))
   dialogue.on(reportRequest, async (_from, { after }) => {
     const told = groups.slice(after, after + groupsPerPage).map(
       (group): GroupReport => ({
@@ -174,6 +174,6 @@ function respond(
       })
     )
     const seq = Math.min(after + groupsPerPage, groups.length)
-    return { storeEpoch, run, seq, more: seq < groups.length, cut: [], groups: told }
+    return { storeEpoch, run, seq, more: seq < groups.length, groups: told }
   })
 }

@@ -105,11 +105,6 @@ export class IndexedWanted implements Wanted {
     return this.#graph.cut()
   }
 
-  async reached(cut: Cut): Promise<boolean> {
-    const own = this.#graph.cut()
-    return [...cut].every(([journal, seq]) => (own.get(journal) ?? 0) >= seq)
-  }
-
   async gaps(): Promise<readonly string[]> {
     const gaps = this.#graph.unknownImports().map((id) => `journal ${id} is imported but was never seen`)
     for (const journal of await this.#index.gapped()) gaps.push(`journal ${journal} has a gap`)

@@ -2,6 +2,7 @@
 // memory, small (tens of bytes per journal), loaded from the index. No I/O.
 
 import { type NodeId, nodeIdOf, type OperatorId, operatorIdOf, type Signed, toHex } from '@commonhold/core'
+import { type Name, NameSet } from '../name-set.ts'
 import type { Opening } from './journal-records.ts'
 import type { Cut, JournalId } from './wanted.ts'
 
@@ -30,12 +31,20 @@ export interface Tip {
   readonly seq: number
 }
 
+export interface End {
+  readonly id: JournalId
+  readonly tip: Tip
+}
+
 interface Known extends JournalFacts {
   /** Ends of chained branches by hash in hex; more than one is a fork. */
   readonly tips: Map<string, Tip>
 }
 
 export class JournalGraph {
+  /** Hashes of the ends of all journals. */
+  readonly names: NameSet = new NameSet()
+  readonly #ends = new Map<Name, End>()
   readonly #journals = new Map<JournalId, Known>()
   readonly #ofOperator = new Map<OperatorId, JournalId[]>()
   readonly #importers = new Map<JournalId, JournalId[]>()
@@ -55,6 +64,8 @@ export class JournalGraph {
     this.#ofOperator.clear()
     this.#importers.clear()
     this.#generations.clear()
+    this.names.clear()
+    this.#ends.clear()
   }
 
   get(id: JournalId): (JournalFacts & { readonly tips: readonly Tip[] }) | undefined {
@@ -70,15 +81,23 @@ export class JournalGraph {
   advance(id: JournalId, hash: string, tip: Tip, prev: string | undefined): void {
     const tips = this.#journals.get(id)?.tips
     if (tips === undefined) return
-    if (prev !== undefined) tips.delete(prev)
+    if (prev !== undefined && tips.delete(prev)) {
+      this.names.delete(prev)
+      this.#ends.delete(prev)
+    }
     tips.set(hash, tip)
+    this.names.add(hash)
+    this.#ends.set(hash, { id, tip })
   }
 
   /** Ends of all journals. */
-  ends(): { readonly id: JournalId; readonly tip: Tip }[] {
-    return [...this.#journals.values()].flatMap(({ id, tips }) =>
-      [...tips.values()].map((tip) => ({ id, tip }))
-    )
+  ends(): End[] {
+    return [...this.#ends.values()]
+  }
+
+  /** The end of a journal that this batch is, if it is one. */
+  end(batch: Name): End | undefined {
+    return this.#ends.get(batch)
   }
 
   branches(id: JournalId): number {

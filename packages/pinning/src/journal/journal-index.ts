@@ -12,6 +12,13 @@ import type { JournalId } from './wanted.ts'
 
 type Trx = Transaction<PinningTables>
 
+/** An end of a journal, its last batch; a forked journal has several. Or a batch that was one. */
+export interface KnownHead {
+  readonly journal: Uint8Array
+  readonly seq: number
+  readonly batch: Uint8Array
+}
+
 /** One page of an answer to “what have I missed?”. */
 export interface Missing {
   readonly opening: Uint8Array
@@ -97,12 +104,28 @@ export class JournalIndex {
 
   /** Whether it and everything before it is here. */
   async reaches(batch: Uint8Array): Promise<boolean> {
+    return (await this.journalReached(batch)) !== undefined
+  }
+
+  /** The journal of a batch that is here with everything before it. */
+  async journalReached(batch: Uint8Array): Promise<JournalId | undefined> {
     const row = await this.#db
       .selectFrom('batch')
-      .select('chained')
+      .select(['journal', 'chained'])
       .where('hash', '=', batch)
       .executeTakeFirst()
-    return row?.chained === 1
+    return row?.chained === 1 ? toHex(row.journal) : undefined
+  }
+
+  /** Where these are, of those that are here with everything before them. */
+  async headsOf(batches: readonly Uint8Array[]): Promise<KnownHead[]> {
+    const rows = await this.#db
+      .selectFrom('batch')
+      .select(['journal', 'seq', 'hash'])
+      .where('hash', 'in', [...batches])
+      .where('chained', '=', 1)
+      .execute()
+    return rows.map(({ journal, seq, hash }) => ({ journal, seq, batch: hash }))
   }
 
   async sealed(batch: Uint8Array): Promise<Uint8Array | undefined> {

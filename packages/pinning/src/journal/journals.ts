@@ -24,8 +24,8 @@ import { sameBytes } from '../fields.ts'
 import { defaults } from '../options.ts'
 import type { Roster } from '../roster/roster.ts'
 import { IndexedWanted } from './indexed-wanted.ts'
-import { JournalGraph, type Tip } from './journal-graph.ts'
-import { JournalIndex, type Missing } from './journal-index.ts'
+import { type End, JournalGraph } from './journal-graph.ts'
+import { JournalIndex, type KnownHead, type Missing } from './journal-index.ts'
 import { journalLogName, type LoggedRecord, openLogged, packLogged } from './journal-log.ts'
 import { type Opening, openOpening, openSealed, sha256 } from './journal-records.ts'
 import type { JournalId, Wanted } from './wanted.ts'
@@ -43,13 +43,6 @@ export interface Delivery {
   readonly openings?: readonly Uint8Array[]
   /** Sealed batches. */
   readonly batches?: readonly Uint8Array[]
-}
-
-/** An end of a journal: its last batch. A forked journal has several. */
-export interface KnownHead {
-  readonly journal: Uint8Array
-  readonly seq: number
-  readonly batch: Uint8Array
 }
 
 interface Pending {
@@ -107,14 +100,6 @@ export class Journals implements AsyncDisposable {
   /** What one operator wants by itself, whether it binds others or not. */
   wishOf(operator: OperatorId, root: CID): Promise<WantedObject | undefined> {
     return this.#wanted.wishOf(operator, root)
-  }
-
-  /** All ends of all journals, in order of journal and batch. Journals without a batch have none. */
-  heads(): readonly KnownHead[] {
-    return this.graph
-      .ends()
-      .map(headOf)
-      .sort((a, b) => Buffer.compare(a.journal, b.journal) || Buffer.compare(a.batch, b.batch))
   }
 
   /** Ends of the journals this node wrote. */
@@ -366,7 +351,7 @@ export class Journals implements AsyncDisposable {
 /** Records indexed in one transaction while catching up: bounds memory, at most 1 MiB each and mostly far less. */
 const catchUpRecords = 256
 
-function headOf({ id, tip }: { readonly id: JournalId; readonly tip: Tip }): KnownHead {
+function headOf({ id, tip }: End): KnownHead {
   return { journal: fromId(id), seq: tip.seq, batch: tip.hash }
 }
 

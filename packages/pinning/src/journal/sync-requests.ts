@@ -5,18 +5,18 @@ import { type RecordType, toHex } from '@commonhold/core'
 import { z } from 'zod'
 import type { RequestType } from '../dialogue.ts'
 import { bytesField, hashField, keyField, seqField } from '../fields.ts'
+import { type Range, type RangeAnswer, rangeAnswersField, rangesField } from '../name-set.ts'
 import { defaults } from '../options.ts'
 import { rosterEntryBytesMax } from '../roster/roster-entries.ts'
-import { locatorHashesMax } from './journal-index.ts'
+import { type KnownHead, locatorHashesMax } from './journal-index.ts'
 import { openingBytesMax, sealedBytesMax } from './journal-records.ts'
-import type { KnownHead } from './journals.ts'
 
 /** Entries in one message: 256 of the largest are 2.1 MiB. */
 export const entriesPerMessageMax = 256
 /** Entries a stranger may push at once: joining needs two. */
 export const strangerEntriesMax = 16
 
-type WireHead = [journal: Uint8Array, seq: number, batch: Uint8Array]
+export type WireHead = [journal: Uint8Array, seq: number, batch: Uint8Array]
 
 const wireHead: z.ZodType<WireHead> = z.tuple([hashField, seqField, hashField])
 const wireHeads: z.ZodType<WireHead[]> = z.array(wireHead).max(defaults.headsPerMessageMax)
@@ -29,7 +29,6 @@ function recordOf<T>(kind: string, schema: z.ZodType<T>, bytesMax: number = smal
 }
 
 const smallBytesMax = 1024
-const rosterHashesMax = 65_536
 const headsBytesMax = defaults.headsPerMessageMax * 96 + smallBytesMax
 const entriesBytesMax = entriesPerMessageMax * (rosterEntryBytesMax + 8) + smallBytesMax
 
@@ -41,16 +40,24 @@ export const genesisRequest: RequestType<Record<string, never>, { genesis: Uint8
   answer: recordOf('genesis-answer', z.strictObject({ genesis: bytesField(8192) }), 8192 + smallBytesMax)
 }
 
-/** Is your roster mine? `null` when it is; else the hashes of all entries. */
-export const rosterRequest: RequestType<{ set: Uint8Array }, { hashes: Uint8Array[] | null }> = {
-  name: 'roster/1',
+const rangesBytesMax = defaults.rangesPerMessageMax * 112 + smallBytesMax
+const rangeAnswersBytesMax = defaults.rangesPerMessageMax * (defaults.rangeNamesMax * 35 + 16) + smallBytesMax
+
+/** Ranges of a set of names, each with the asker's digest: name-set.ts. */
+interface RangesQuestion {
+  ranges: Range[]
+}
+
+interface RangesAnswer {
+  ranges: RangeAnswer[]
+}
+
+/** In which ranges do our rosters differ? The names are the hashes of the entries. */
+export const rosterRequest: RequestType<RangesQuestion, RangesAnswer> = {
+  name: 'roster/2',
   strangers: true,
-  request: recordOf('roster-question', z.strictObject({ set: hashField })),
-  answer: recordOf(
-    'roster-answer',
-    z.strictObject({ hashes: z.array(hashField).max(rosterHashesMax).nullable() }),
-    rosterHashesMax * 36 + smallBytesMax
-  )
+  request: recordOf('roster-question', z.strictObject({ ranges: rangesField }), rangesBytesMax),
+  answer: recordOf('roster-answer', z.strictObject({ ranges: rangeAnswersField }), rangeAnswersBytesMax)
 }
 
 export const rosterEntriesRequest: RequestType<{ hashes: Uint8Array[] }, { entries: Uint8Array[] }> = {
@@ -72,14 +79,22 @@ export const rosterPush: RequestType<{ entries: Uint8Array[] }, { taken: number 
   answer: recordOf('roster-push-answer', z.strictObject({ taken: z.int().min(0).max(entriesPerMessageMax) }))
 }
 
-/** All ends of all journals you have, after this one in order of (journal, batch). */
-export const headsRequest: RequestType<
-  { after: [Uint8Array, Uint8Array] | null },
-  { heads: WireHead[]; more: boolean }
-> = {
-  name: 'heads/1',
-  request: recordOf('heads-question', z.strictObject({ after: z.tuple([hashField, hashField]).nullable() })),
-  answer: recordOf('heads-answer', z.strictObject({ heads: wireHeads, more: z.boolean() }), headsBytesMax)
+/** In which ranges do the ends of our journals differ? The names are the hashes of their last batches. */
+export const headsRequest: RequestType<RangesQuestion, RangesAnswer> = {
+  name: 'heads/2',
+  request: recordOf('heads-question', z.strictObject({ ranges: rangesField }), rangesBytesMax),
+  answer: recordOf('heads-answer', z.strictObject({ ranges: rangeAnswersField }), rangeAnswersBytesMax)
+}
+
+/** Where are these batches, which a comparison named as ends? Unknown ones are left out. */
+export const endsRequest: RequestType<{ batches: Uint8Array[] }, { heads: WireHead[] }> = {
+  name: 'ends/1',
+  request: recordOf(
+    'ends-question',
+    z.strictObject({ batches: z.array(hashField).min(1).max(defaults.headsPerMessageMax) }),
+    defaults.headsPerMessageMax * 36 + smallBytesMax
+  ),
+  answer: recordOf('ends-answer', z.strictObject({ heads: wireHeads }), headsBytesMax)
 }
 
 /** The ends of the journals this node wrote, as you know them. */

@@ -7,6 +7,7 @@ import {
   type Clock,
   decodeRecord,
   encodeRecord,
+  fromHex,
   type Log,
   type NodeId,
   nodeIdOf,
@@ -18,19 +19,23 @@ import {
 } from '@commonhold/core'
 import type { PoolNetwork } from '../components.ts'
 import type { Dialogue } from '../dialogue.ts'
+import { answerRanges, compareNames } from '../name-set.ts'
 import { defaults, type SyncOptions } from '../options.ts'
 import { answerRoster, exchangeRosters } from '../roster/roster-exchange.ts'
 import type { StoredRoster } from '../roster/stored-roster.ts'
 import { Confirmations, type HeadsConfirmed } from './confirmations.ts'
-import type { Journals, KnownHead } from './journals.ts'
+import type { KnownHead } from './journal-index.ts'
+import type { Journals } from './journals.ts'
 import type { OwnHeadsSurvey } from './own-journal.ts'
 import {
   announcementRecord,
   batchesRequest,
+  endsRequest,
   headsRequest,
   headsTopic,
   ownHeadsRequest,
-  toWire
+  toWire,
+  type WireHead
 } from './sync-requests.ts'
 import type { JournalId } from './wanted.ts'
 
@@ -101,26 +106,49 @@ export class Sync {
    * @throws UnreachableError and what the member refuses with
    */
   async syncWith(peer: NodeId, options?: AbortOptions): Promise<void> {
-    const { roster, network, clock, journals } = this.#parts
+    const { roster, network, dialogue, clock, journals } = this.#parts
     await exchangeRosters(network, roster, peer, this.#operator(), options)
     const askedMs = clock.monotonicMs()
+    const { theirs, complete } = await compareNames(
+      journals.graph.names,
+      async (ranges) => (await dialogue.ask(peer, headsRequest, { ranges }, options)).ranges
+    )
     const told = new Set<JournalId>()
-    let after: [Uint8Array, Uint8Array] | null = null
-    for (;;) {
-      const page: { heads: [Uint8Array, number, Uint8Array][]; more: boolean } =
-        await this.#parts.dialogue.ask(peer, headsRequest, { after }, options)
-      for (const [journal, , batch] of page.heads) {
-        const id = toHex(journal)
-        if (!(await journals.index.reaches(batch))) await this.pull(peer, id, options)
-        // A head whose batches it does not give is no confirmation of ours.
-        if (await journals.index.reaches(batch)) told.add(id)
-      }
-      const last = page.heads.at(-1)
-      if (!page.more || last === undefined) break
-      after = [last[0], last[2]]
+    const unknown: Uint8Array[] = []
+    for (const name of theirs) {
+      // An end of ours, or one we have gone on from.
+      const batch = fromHex(name)
+      const journal = journals.graph.end(name)?.id ?? (await journals.index.journalReached(batch))
+      if (journal === undefined) unknown.push(batch)
+      else told.add(journal)
     }
+    const heads = await this.#headsOf(peer, unknown, options)
+    const short = new Set<JournalId>()
+    for (const [journal, , batch] of heads) {
+      const id = toHex(journal)
+      if (!(await journals.index.reaches(batch))) await this.pull(peer, id, options)
+      if (await journals.index.reaches(batch)) told.add(id)
+      else short.add(id)
+    }
+    // A head whose batches it does not give is no confirmation of ours.
+    for (const id of short) told.delete(id)
     const operator = roster.operatorOf(peer)
-    if (operator !== undefined) this.#confirmations.add(operator, told, askedMs)
+    if (operator === undefined || !complete || heads.length < unknown.length) return
+    this.#confirmations.add(operator, told, askedMs)
+  }
+
+  async #headsOf(
+    peer: NodeId,
+    ends: readonly Uint8Array[],
+    options: AbortOptions | undefined
+  ): Promise<WireHead[]> {
+    const heads: WireHead[] = []
+    for (let i = 0; i < ends.length; i += defaults.headsPerMessageMax) {
+      const batches = ends.slice(i, i + defaults.headsPerMessageMax)
+      const page = await this.#parts.dialogue.ask(peer, endsRequest, { batches }, options)
+      heads.push(...page.heads)
+    }
+    return heads
   }
 
   /** Fetches what this member has of a journal and we have not. */
@@ -129,17 +157,15 @@ export class Sync {
     let before: string | undefined
     for (;;) {
       const have = await journals.index.locator(journal)
-      const question = { journal: new Uint8Array(Buffer.from(journal, 'hex')), have }
+      // A peer that sends the same again would otherwise keep us busy for ever.
+      const now = have.map(toHex).join()
+      if (now === before) return
+      before = now
+      const question = { journal: fromHex(journal), have }
       const { opening, batches, more } = await dialogue.ask(peer, batchesRequest, question, options)
       if (opening === null) return
       await this.#accept(peer, { openings: [opening], batches }, options)
-      // A peer that sends the same again would otherwise keep us busy for ever.
-      const now = journals
-        .heads()
-        .map((head) => toHex(head.batch))
-        .join()
-      if (!more || now === before) return
-      before = now
+      if (!more) return
     }
   }
 
@@ -200,12 +226,12 @@ export class Sync {
 
   #answerHeads(): void {
     const { dialogue, journals } = this.#parts
-    dialogue.on(headsRequest, async (_from, { after }) => {
-      const all = journals.heads()
-      const rest = after === null ? all : all.filter((head) => isAfter(head, after))
-      const heads = rest.slice(0, defaults.headsPerMessageMax).map(toWire)
-      return { heads, more: rest.length > heads.length }
-    })
+    dialogue.on(headsRequest, async (_from, { ranges }) => ({
+      ranges: answerRanges(journals.graph.names, ranges)
+    }))
+    dialogue.on(endsRequest, async (_from, { batches }) => ({
+      heads: (await journals.index.headsOf(batches)).map(toWire)
+    }))
     dialogue.on(ownHeadsRequest, async (_from, { node }) => {
       const heads = journals.headsBy(nodeIdOf(node))
       return { heads: heads.slice(-defaults.headsPerMessageMax).map(toWire) }
@@ -290,7 +316,7 @@ export class Sync {
   async #followUp(from: NodeId, message: Uint8Array): Promise<void> {
     const { heads, roster } = decodeRecord(announcementRecord, message)
     const { journals } = this.#parts
-    const sameRoster = toHex(roster) === toHex(this.#parts.roster.setHash())
+    const sameRoster = toHex(roster) === toHex(this.#parts.roster.names.digest())
     // One pull per announcer at a time: a flood of announcements becomes one exchange after it.
     if (!sameRoster || this.#following.has(from)) {
       this.#exchangeSoon(from)
@@ -322,7 +348,7 @@ export class Sync {
 
   async #announce(heads: readonly KnownHead[]): Promise<void> {
     const { network, roster } = this.#parts
-    const message = encodeRecord({ heads: heads.map(toWire), roster: roster.setHash() })
+    const message = encodeRecord({ heads: heads.map(toWire), roster: roster.names.digest() })
     await network.announce(headsTopic(roster.poolId), message)
   }
 
@@ -334,8 +360,4 @@ export class Sync {
     this.#background.add(watched)
     void watched.finally(() => this.#background.delete(watched))
   }
-}
-
-function isAfter(head: KnownHead, [journal, batch]: [Uint8Array, Uint8Array]): boolean {
-  return (Buffer.compare(head.journal, journal) || Buffer.compare(head.batch, batch)) > 0
 }

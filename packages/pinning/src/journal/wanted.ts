@@ -26,8 +26,6 @@ export interface Wanted {
   /** All objects and the bytes of their files, kept as they change. */
   total(): Promise<{ objects: number; bytes: number }>
   cut(): Promise<Cut>
-  /** Whether everything before `cut` was taken in here. */
-  reached(cut: Cut): Promise<boolean>
   /**
    * Why the pin set may lack a wish known to exist: a journal imported but never seen, a batch whose
    * ancestors are missing. Empty when complete; collection must not run otherwise.

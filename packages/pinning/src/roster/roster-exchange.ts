@@ -1,10 +1,9 @@
-// Makes two rosters one: compare the hash of the set, fetch what we lack, push what they lack. Both sides of
+// Makes two rosters one: compare the sets, fetch what we lack, push what they lack. Both sides of
 // the questions; used by sync and by joining.
 
-import { type AbortOptions, InvalidInputError, type NodeId, type OperatorId, toHex } from '@commonhold/core'
+import { type AbortOptions, fromHex, InvalidInputError, type NodeId, type OperatorId } from '@commonhold/core'
 import type { PoolNetwork } from '../components.ts'
 import { askPool, type Dialogue, type RequestType } from '../dialogue.ts'
-import { sameBytes } from '../fields.ts'
 import {
   entriesPerMessageMax,
   genesisRequest,
@@ -13,14 +12,13 @@ import {
   rosterRequest,
   strangerEntriesMax
 } from '../journal/sync-requests.ts'
+import { answerRanges, compareNames } from '../name-set.ts'
 import type { StoredRoster } from './stored-roster.ts'
 
 /** Answers questions about the roster. */
 export function answerRoster(dialogue: Dialogue, roster: StoredRoster): void {
   dialogue.on(genesisRequest, async () => ({ genesis: roster.genesisBytes }))
-  dialogue.on(rosterRequest, async (_from, { set }) => ({
-    hashes: sameBytes(set, roster.setHash()) ? null : roster.hashes()
-  }))
+  dialogue.on(rosterRequest, async (_from, { ranges }) => ({ ranges: answerRanges(roster.names, ranges) }))
   dialogue.on(rosterEntriesRequest, async (_from, { hashes }) => ({ entries: roster.entries(hashes) }))
   dialogue.on(rosterPush, async (from, { entries }) => {
     if (roster.member(from) === undefined && entries.length > strangerEntriesMax) {
@@ -46,18 +44,18 @@ export async function exchangeRosters(
 ): Promise<boolean> {
   const ask = <Q, A>(type: RequestType<Q, A>, question: Q): Promise<A> =>
     askPool(network, roster.poolId, peer, type, question, options)
-  const { hashes: theirs } = await ask(rosterRequest, { set: roster.setHash() })
-  if (theirs === null) return false
-  const held = new Set(roster.hashes().map(toHex))
-  const missing = theirs.filter((hash) => !held.has(toHex(hash)))
+  const { theirs, oursOnly } = await compareNames(
+    roster.names,
+    async (ranges) => (await ask(rosterRequest, { ranges })).ranges
+  )
+  const missing = theirs.filter((name) => !roster.names.has(name)).map(fromHex)
   let changed = false
   for (let i = 0; i < missing.length; i += entriesPerMessageMax) {
     const page = missing.slice(i, i + entriesPerMessageMax)
     const { entries } = await ask(rosterEntriesRequest, { hashes: page })
     if ((await roster.add(entries, { ...options, fetched: true })) > 0) changed = true
   }
-  const known = new Set(theirs.map(toHex))
-  const unknown = roster.hashesOwnFirst(own).filter((hash) => !known.has(toHex(hash)))
+  const unknown = roster.ownFirst(oursOnly, own)
   // A peer who does not know us yet takes a few entries only: our own first, which make us a member.
   const pages = [unknown.slice(0, strangerEntriesMax)]
   for (let i = strangerEntriesMax; i < unknown.length; i += entriesPerMessageMax) {

@@ -1,7 +1,6 @@
 // The roster of one pool: its signed entries in a durable log, and what they mean now. Takes entries from
 // anybody, for each proves itself; signs this operator's own. Knows nothing of how entries travel (sync.ts).
 
-import { createHash } from 'node:crypto'
 import {
   type AbortOptions,
   BusyError,
@@ -15,6 +14,7 @@ import {
   toHex
 } from '@commonhold/core'
 import type { RecordLog, RecordLogs } from '../components.ts'
+import { type Name, NameSet } from '../name-set.ts'
 import { defaults } from '../options.ts'
 import { Serial } from '../serial.ts'
 import { type Charter, type Genesis, openGenesis } from './genesis.ts'
@@ -61,7 +61,7 @@ export class StoredRoster implements Roster, AsyncDisposable {
   readonly #serial = new Serial()
   #entries: Map<string, Signed<RosterEntry>>
   #state: RosterState
-  #setHash: Uint8Array
+  #names: NameSet
   #view: View | undefined
 
   private constructor(
@@ -75,7 +75,7 @@ export class StoredRoster implements Roster, AsyncDisposable {
     this.#log = log
     this.#entries = new Map(entries.map((entry) => [toHex(entry.hash), entry]))
     this.#state = evaluateRoster(genesis, entries)
-    this.#setHash = hashOfSet(this.#entries)
+    this.#names = new NameSet(this.#entries.keys())
   }
 
   /** Makes the genesis durable here: the first record of the roster's log. Idempotent. */
@@ -171,21 +171,16 @@ export class StoredRoster implements Roster, AsyncDisposable {
     return () => this.#listeners.delete(listener)
   }
 
-  /** sha2-256 over the sorted hashes of all entries held: equal sets, equal hash. */
-  setHash(): Uint8Array {
-    return this.#setHash
+  /** Hashes of all entries held. */
+  get names(): NameSet {
+    return this.#names
   }
 
-  /** Hashes of all entries held, sorted. */
-  hashes(): Uint8Array[] {
-    return sortedHashes(this.#entries)
-  }
-
-  /** Hashes of all entries held, those that this operator signed first. */
-  hashesOwnFirst(own: OperatorId | undefined): Uint8Array[] {
+  /** These entries, those that this operator signed first. */
+  ownFirst(names: readonly Name[], own: OperatorId | undefined): Uint8Array[] {
+    const held = names.flatMap((name) => this.#entries.get(name) ?? [])
     const isOwn = (entry: Signed<RosterEntry>): boolean => operatorIdOf(entry.signer) === own
-    const all = [...this.#entries.values()]
-    return [...all.filter(isOwn), ...all.filter((entry) => !isOwn(entry))].map((entry) => entry.hash)
+    return [...held.filter(isOwn), ...held.filter((entry) => !isOwn(entry))].map((entry) => entry.hash)
   }
 
   /** Signed entries by hash; unknown ones are left out. */
@@ -247,7 +242,7 @@ export class StoredRoster implements Roster, AsyncDisposable {
     await this.#log.append(taken.map((entry) => entry.bytes))
     this.#entries = new Map(kept.map((entry) => [toHex(entry.hash), entry]))
     this.#state = evaluateRoster(this.#genesis, kept)
-    this.#setHash = hashOfSet(this.#entries)
+    this.#names = new NameSet(this.#entries.keys())
     this.#view = undefined
     for (const listener of this.#listeners) listener(fetched)
     return taken.length
@@ -283,14 +278,4 @@ function memberOf(delegation: DelegationState, counted: boolean): Member {
 
 function logName(poolId: Uint8Array): string {
   return `roster-${toHex(poolId)}`
-}
-
-function sortedHashes(entries: ReadonlyMap<string, Signed<RosterEntry>>): Uint8Array[] {
-  return [...entries.values()].map((entry) => entry.hash).sort(Buffer.compare)
-}
-
-function hashOfSet(entries: ReadonlyMap<string, Signed<RosterEntry>>): Uint8Array {
-  const hash = createHash('sha256')
-  for (const one of sortedHashes(entries)) hash.update(one)
-  return new Uint8Array(hash.digest())
 }

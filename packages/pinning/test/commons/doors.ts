@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import {
   decodeRecord,
   encodeRecord,
+  fromHex,
   OperatingError,
   openSigned,
   type RecordType,
@@ -52,7 +53,7 @@ export function doorsOf(a: TownNode): Door[] {
     k,
     a.key
   )
-  const entry = (): Uint8Array => roster.entries(roster.hashes())[0] ?? assert.fail()
+  const entry = (): Uint8Array => roster.entries(roster.names.under('').map(fromHex))[0] ?? assert.fail()
   const resigned = <T>(type: RecordType<T>, bytes: Uint8Array): Uint8Array =>
     signRecord(type, openSigned(type, bytes).body, stranger).bytes
   return [
@@ -70,7 +71,7 @@ export function doorsOf(a: TownNode): Door[] {
       bytesMax: rosterEntryBytesMax,
       wrongAuth: () => {
         const delegation = roster
-          .entries(roster.hashes())
+          .entries(roster.names.under('').map(fromHex))
           .find((bytes) => openSigned(rosterEntryRecord, bytes).body.act.is === 'delegate')
         return resigned(rosterEntryRecord, delegation ?? assert.fail())
       }
@@ -97,7 +98,7 @@ export function doorsOf(a: TownNode): Door[] {
     {
       name: 'announcement',
       open: (bytes) => decodeRecord(announcementRecord, bytes),
-      good: () => encodeRecord({ heads: [[batch.journal, 1, batch.hash]], roster: roster.setHash() }),
+      good: () => encodeRecord({ heads: [[batch.journal, 1, batch.hash]], roster: roster.names.digest() }),
       bytesMax: announcementRecord.bytesMax
     }
   ]
