@@ -64,7 +64,7 @@ async function serve(): Promise<void> {
   for (let i = 0; i < smallCount; i++) small.push(await add(smallBytes, 2 + i))
   const server = new ExchangeServer({
     blocks,
-    objects: { has: async (root) => roots.has(root.toString()) },
+    objects: { has: async (root) => roots.has(root.toString()), contains: async () => false },
     policy: allowEverything,
     access: { ...openAccess, isMember: () => true },
     clock: systemClock,

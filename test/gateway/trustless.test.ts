@@ -8,13 +8,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { type AbortOptions, CorruptBlockError, NotFoundError } from '@commonhold/core'
+import { type AbortOptions, CorruptBlockError } from '@commonhold/core'
 import { BridgeServer } from '@commonhold/http-bridge'
 import { type Ingested, Retrieval } from '@commonhold/node'
 import { CarReader } from '@ipld/car'
 import type { CID } from 'multiformats/cid'
 import { type LibraryComponents, type NamedBlock, NodeLibrary } from '../../packages/cli/src/library.ts'
 import { InMemoryPool } from '../../packages/http-bridge/test/in-memory-pool.ts'
+import { clientOf, serverOver } from '../../packages/node/test/exchange-loopback.ts'
 import { openStorage, type Storage } from '../../packages/node/test/objects-under-test.ts'
 
 const MiB = 1024 * 1024
@@ -69,6 +70,7 @@ describe('the trustless gateway', () => {
       },
       objects: Object.assign(Object.create(near.objects) as typeof near.objects, {
         get: (root: CID) => near.objects.get(root),
+        contains: (root: CID, block: CID) => near.objects.contains(root, block),
         byDigest: (digest: Uint8Array) => near.objects.byDigest(digest),
         read: (root: CID, range: Range, options?: AbortOptions) => near.objects.read(root, range, options),
         ownersOf: (cid: CID, limit: number) => near.objects.ownersOf(cid, limit),
@@ -82,14 +84,7 @@ describe('the trustless gateway', () => {
         }
       }),
       retrieval: new Retrieval({
-        exchange: {
-          have: async () => [],
-          async *blocks(_peer, root, range) {
-            const size = (await far.objects.get(root))?.size
-            if (size === undefined) throw new NotFoundError('not here')
-            for await (const block of far.objects.named(root, range)) yield { ...block, size }
-          }
-        },
+        exchange: clientOf({ far: serverOver(far.objects) }),
         clock: pool.components().clock,
         log: pool.components().log
       })

@@ -120,7 +120,10 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   const exchangeServer = new ExchangeServer({
     // By the objects, so that a damaged block found while serving is known as such from then on.
     blocks: { get: (cid, abort) => objects.block(cid, abort) },
-    objects: { has: async (root) => served.has(root) || (await objects.has(root)) },
+    objects: {
+      has: async (root) => served.has(root) || (await objects.has(root)),
+      contains: (root, block) => objects.contains(root, block)
+    },
     policy: denyList,
     access: {
       isMember,

@@ -279,6 +279,21 @@ export class ComposedNode implements ControlledNode {
     }
   }
 
+  async import(
+    car: AsyncIterable<Uint8Array>,
+    options: WishOptions & { sizeMax?: number }
+  ): Promise<readonly answers.ImportRow[]> {
+    const imported = await this.#parts.intake.import(car, options)
+    return imported.map(({ root, kind, size, copiesPromised, existed }) => ({
+      cid: root.toString(),
+      kind,
+      size,
+      url: new URL(`/ipfs/${root}${kind === 'dag' ? '/' : ''}`, this.#parts.httpUrl()).href,
+      copies: copiesPromised,
+      existed
+    }))
+  }
+
   async *settle(name: ContentName, options: AbortOptions = {}): AsyncGenerator<answers.SettleStep> {
     const { root } = await this.#known(name)
     const over = new AbortController()

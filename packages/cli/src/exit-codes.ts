@@ -17,7 +17,8 @@ export const exitCodes: Readonly<Record<OperatingErrorName, number>> = Object.fr
   BusyError: 11,
   PoolTooSmallError: 12,
   ConflictError: 13,
-  StoreMismatchError: 14
+  StoreMismatchError: 14,
+  NotAFileError: 15
 })
 
 /** A fault of ours: the error is none of the above. */

@@ -3,8 +3,10 @@
 
 import { type AbortOptions, type ContentPolicy, PoolTooSmallError } from '@commonhold/core'
 import {
+  type ImportedObject,
   type Ingested,
   type IntakeOptions,
+  importCar,
   ingest,
   type ObjectIntake,
   SegmentedIntake,
@@ -83,6 +85,49 @@ export class NodeIntake {
       }
     )
     return { ...stored, ...answer }
+  }
+
+  /**
+   * The objects of a CAR, each with its answer. It has to fit into the room there is: a folder does not pass through.
+   * @throws InvalidInputError, MalformedRecordError, CorruptBlockError, NoSpaceError, DeniedError; nothing is kept then
+   */
+  async import(
+    car: AsyncIterable<Uint8Array>,
+    options: PutOptions = {}
+  ): Promise<readonly (ImportedObject & WantResult)[]> {
+    const { membership, policy, objects } = this.#components
+    const abort: AbortOptions = options.signal === undefined ? {} : { signal: options.signal }
+    const copiesMin = this.copiesMin(options.copiesMin)
+    const visibility = options.visibility ?? 'public'
+    const wanted: (ImportedObject & WantResult)[] = []
+    await importCar(
+      car,
+      {
+        policy,
+        objects: {
+          begin: (given) => this.#room.begin({ ...given, ...abort }),
+          block: (cid, given) => objects.block(cid, given)
+        }
+      },
+      {
+        ...abort,
+        ...(options.sizeMax === undefined ? {} : { sizeMax: options.sizeMax }),
+        whileHeld: async (imported) => {
+          for (const object of imported) {
+            const { root, size, digest } = object
+            const wish: Wish = {
+              root,
+              size,
+              copiesMin,
+              visibility,
+              ...(digest === undefined ? {} : { digest })
+            }
+            wanted.push({ ...object, ...(await membership.pool.want(wish, abort)) })
+          }
+        }
+      }
+    )
+    return wanted
   }
 
   /**

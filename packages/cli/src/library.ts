@@ -1,8 +1,16 @@
 // Reading: a name to a root, a root to verified bytes, wherever they are. Own disk first, then the
 // keepers that placement names (no lookup inside a pool), then whoever the DHT knows. Keeps nothing.
 
-import { type AbortOptions, type ContentName, type NodeId, OperatingError, rawCidOf } from '@commonhold/core'
-import { FileWalk } from '@commonhold/node'
+import {
+  type AbortOptions,
+  type ContentName,
+  type NodeId,
+  NotAFileError,
+  NotFoundError,
+  OperatingError,
+  rawCidOf
+} from '@commonhold/core'
+import { ObjectWalk } from '@commonhold/node'
 import type { Pool } from '@commonhold/pinning'
 import type { CID } from 'multiformats/cid'
 
@@ -22,13 +30,19 @@ export interface NamedBlock {
   readonly bytes: Uint8Array
 }
 
+export interface PartOptions extends AbortOptions {
+  /** The object that the root to read from is a part of. Absent: the root is an object itself. */
+  readonly within?: CID | undefined
+}
+
 export interface LibraryComponents {
   readonly membership: { readonly pool: Pool }
   readonly objects: {
     get(root: CID): Promise<{ readonly size: number } | undefined>
     byDigest(digest: Uint8Array): Promise<{ readonly root: CID } | undefined>
-    read(root: CID, range: ByteRange, options?: AbortOptions): AsyncIterable<Chunk>
-    named(root: CID, range: ByteRange, options?: AbortOptions): AsyncIterable<NamedBlock>
+    read(root: CID, range: ByteRange, options?: PartOptions): AsyncIterable<Chunk>
+    named(root: CID, range: ByteRange, options?: PartOptions): AsyncIterable<NamedBlock>
+    contains(root: CID, block: CID): Promise<boolean>
     ownersOf(cid: CID, limit: number): Promise<readonly { readonly root: CID }[]>
     block(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined>
   }
@@ -36,14 +50,17 @@ export interface LibraryComponents {
     blocks(
       root: CID,
       range: ByteRange,
-      options: { hints: readonly NodeId[] } & AbortOptions
+      options: { hints: readonly NodeId[]; after?: ObjectWalk | undefined } & PartOptions
     ): AsyncIterable<NamedBlock>
     read(
       root: CID,
       range: ByteRange,
-      options: { hints: readonly NodeId[] } & AbortOptions
+      options: { hints: readonly NodeId[] } & PartOptions
     ): AsyncIterable<Chunk>
-    stat(root: CID, options: { hints: readonly NodeId[] } & AbortOptions): Promise<{ readonly size: number }>
+    stat(
+      root: CID,
+      options: { hints: readonly NodeId[] } & PartOptions
+    ): Promise<{ readonly size: number; readonly kind: 'file' | 'dag' }>
   }
 }
 
@@ -78,8 +95,11 @@ export class NodeLibrary {
     return { root: rawCidOf(name.digest), digest: name.digest, wanted: false, visibility: 'public' }
   }
 
-  async stat(root: CID, options?: AbortOptions): Promise<{ size: number; local: boolean }> {
+  /** Of a part, the size of a file. @throws NotAFileError for a part that is none */
+  async stat(root: CID, options: PartOptions = {}): Promise<{ size: number; local: boolean }> {
     const { membership, objects, retrieval } = this.#components
+    const { within } = options
+    if (within !== undefined) return this.#statPart(root, within, options)
     const local = await objects.get(root)
     if (local !== undefined) return { size: local.size, local: true }
     const wanted = await membership.pool.wanted(root)
@@ -88,10 +108,22 @@ export class NodeLibrary {
     return { size, local: false }
   }
 
-  async *read(root: CID, range: ByteRange, options?: AbortOptions): AsyncGenerator<Chunk> {
+  async #statPart(root: CID, within: CID, options: PartOptions): Promise<{ size: number; local: boolean }> {
+    for await (const { cid, bytes } of this.blocks(root, rootOnly, options)) {
+      const walk = new ObjectWalk(cid)
+      walk.accept(bytes)
+      if (walk.kind !== 'file') throw new NotAFileError(`${root}`)
+      const local = await this.#components.objects.contains(within, root)
+      return { size: walk.size ?? 0, local }
+    }
+    throw new NotFoundError(`Nobody has the block ${root} of ${within}.`)
+  }
+
+  async *read(root: CID, range: ByteRange, options: PartOptions = {}): AsyncGenerator<Chunk> {
     const { membership, objects, retrieval } = this.#components
+    const owner = options.within ?? root
     let at = range.from
-    if ((await objects.get(root)) !== undefined) {
+    if ((await objects.get(owner)) !== undefined) {
       try {
         for await (const chunk of objects.read(root, range, options)) {
           yield chunk
@@ -104,23 +136,22 @@ export class NodeLibrary {
       }
     }
     if (at >= range.to && range.to > range.from) return
-    const hints = await membership.pool.holdersOf(root)
+    const hints = await membership.pool.holdersOf(owner)
     yield* retrieval.read(root, { from: at, to: range.to }, { hints, ...options })
   }
 
-  /** The verified blocks that `range` needs, parents before children, each once per place it has in the file. */
-  async *blocks(root: CID, range: ByteRange, options?: AbortOptions): AsyncGenerator<NamedBlock> {
+  /** The verified blocks that `range` needs, parents before children, each once per place it has in the object. */
+  async *blocks(root: CID, range: ByteRange, options: PartOptions = {}): AsyncGenerator<NamedBlock> {
     const { membership, objects, retrieval } = this.#components
     // What is expected next: a source taken over in the middle sends again what leads there.
-    const walk = new FileWalk(root, range)
-    let at = range.from
+    const owner = options.within ?? root
+    const walk = new ObjectWalk(root, range)
     const isNext = ({ cid, bytes }: NamedBlock): boolean => {
       if (walk.next?.cid.equals(cid) !== true) return false
-      const piece = walk.accept(bytes)
-      if (piece !== undefined) at = piece.offset + piece.bytes.length
+      walk.accept(bytes)
       return true
     }
-    if ((await objects.get(root)) !== undefined) {
+    if ((await objects.get(owner)) !== undefined) {
       try {
         for await (const block of objects.named(root, range, options)) if (isNext(block)) yield block
         return
@@ -128,9 +159,10 @@ export class NodeLibrary {
         if (!(err instanceof OperatingError) || !replaceable.has(err.name)) throw err
       }
     }
-    const hints = await membership.pool.holdersOf(root)
-    const rest = { from: Math.min(at, range.to), to: range.to }
-    for await (const block of retrieval.blocks(root, rest, { hints, ...options })) {
+    const hints = await membership.pool.holdersOf(owner)
+    const rest = { from: Math.min(walk.position, range.to), to: range.to }
+    const after = walk.kind === 'dag' ? walk : undefined
+    for await (const block of retrieval.blocks(root, rest, { hints, after, ...options })) {
       if (isNext(block)) yield block
     }
   }
@@ -154,6 +186,9 @@ export class NodeLibrary {
     return this.#components.membership.pool.wantedByDigest(cid.multihash.digest)
   }
 }
+
+/** Reaches no byte: the root block alone. */
+const rootOnly: ByteRange = Object.freeze({ from: 0, to: 0 })
 
 /** A block of black is part of many films: enough of them to find one that may be shown. */
 const ownersAskedMax = 16

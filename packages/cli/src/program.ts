@@ -91,6 +91,15 @@ export function createProgram(context: ProgramContext): Command {
     .option('--wait', 'wait until the copies exist and are proven')
     .action(runs(() => import('./commands/add.ts')))
   program
+    .command('import')
+    .description(
+      'store the files, folders and documents of CAR archives and have the pool keep copies of them'
+    )
+    .argument('<paths...>', 'CAR files, or - for standard input')
+    .addOption(copies())
+    .addOption(visibility())
+    .action(runs(() => import('./commands/import.ts')))
+  program
     .command('get')
     .description('fetch an object, from wherever it is')
     .argument('<name>', 'CID or sha256')

@@ -37,6 +37,7 @@ async function* chunksOf(range: ByteRange, breaksAt = Number.POSITIVE_INFINITY):
 
 /** Blocks are tested on real files, in test/gateway. */
 const noBlocks = {
+  contains: async () => false,
   named: (): never => {
     throw new Error('no blocks here')
   },
@@ -148,7 +149,7 @@ function componentsThatThrow(err: Error): LibraryComponents {
       read: () => {
         throw new Error('nobody should be asked')
       },
-      stat: async () => ({ size: 10 })
+      stat: async () => ({ size: 10, kind: 'file' })
     }
   }
 }

@@ -155,6 +155,10 @@ export class MemoryNode implements ControlledNode {
     yield { state: 'left', objects: 0, bytes: 0, keepers: 1, blocked: 0 }
   }
 
+  async import(): Promise<readonly answers.ImportRow[]> {
+    throw new Error('nothing here imports')
+  }
+
   async put(
     bytes: AsyncIterable<Uint8Array>,
     options: WishOptions & { mustSettle: boolean }

@@ -7,6 +7,7 @@ export type OperatingErrorName =
   | 'InvalidInputError'
   | 'MalformedRecordError'
   | 'NotFoundError'
+  | 'NotAFileError'
   | 'DeniedError'
   | 'UnauthorizedError'
   | 'UnreachableError'
@@ -42,6 +43,17 @@ export class MalformedRecordError extends OperatingError {
 /** Nobody that was asked has it, and everybody worth asking was asked. */
 export class NotFoundError extends OperatingError {
   override readonly name = 'NotFoundError'
+}
+
+/** It is here, and is a folder or a document with links: it has no bytes of its own to be read as a file. */
+export class NotAFileError extends OperatingError {
+  override readonly name = 'NotAFileError'
+
+  constructor(subject: string) {
+    super(
+      `${subject} is a folder or a document of links, not a file. Ask for a path in it, or for its blocks.`
+    )
+  }
 }
 
 /** This operator decided not to serve, store or fetch it. */

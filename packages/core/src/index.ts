@@ -1,6 +1,7 @@
 // @commonhold/core: the vocabulary every package shares. Pure values and functions, no I/O.
 
 export { type AbortOptions, unlessAborted } from './abort.ts'
+export { type BlockLink, linksOf } from './block-links.ts'
 export { type Clock, scaledClock, systemClock } from './clock.ts'
 export {
   type ContentName,
@@ -29,6 +30,7 @@ export {
   InvalidInputError,
   MalformedRecordError,
   NoSpaceError,
+  NotAFileError,
   NotFoundError,
   OperatingError,
   type OperatingErrorName,

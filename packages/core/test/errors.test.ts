@@ -8,6 +8,7 @@ const samples: Record<core.OperatingErrorName, core.OperatingError> = {
   InvalidInputError: new core.InvalidInputError('A name is missing.'),
   MalformedRecordError: new core.MalformedRecordError('head', 'it is empty'),
   NotFoundError: new core.NotFoundError('Nobody has it.'),
+  NotAFileError: new core.NotAFileError('Bafy'),
   DeniedError: new core.DeniedError('bafk', ['on the list of today']),
   UnauthorizedError: new core.UnauthorizedError('A token is missing.'),
   UnreachableError: new core.UnreachableError('Nobody answered.'),

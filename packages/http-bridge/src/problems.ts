@@ -16,6 +16,7 @@ const rows: Readonly<Record<OperatingErrorName, Row>> = Object.freeze({
   MalformedRecordError: { status: 400, title: 'The request is malformed' },
   UnauthorizedError: { status: 401, title: 'A token is needed' },
   NotFoundError: { status: 404, title: 'Nobody has it' },
+  NotAFileError: { status: 404, title: 'Not a file' },
   ConflictError: { status: 409, title: 'The state has moved on' },
   DeniedError: { status: 410, title: 'Denied here' },
   TooLargeError: { status: 413, title: 'Too large' },

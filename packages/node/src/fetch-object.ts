@@ -14,9 +14,9 @@ import {
 import type { CID } from 'multiformats/cid'
 import { blockKey } from './block-store.ts'
 import type { FetchedBlock } from './exchange/link.ts'
-import { FileWalk } from './file-walk.ts'
 import type { ByteRange } from './object-dag.ts'
 import type { ObjectIntake } from './object-intake.ts'
+import { ObjectWalk, wholeObject } from './object-walk.ts'
 import type { Objects } from './objects.ts'
 import { defaults } from './options.ts'
 import { PausedIntakes, type PausedIntakesComponents } from './paused-intakes.ts'
@@ -147,27 +147,32 @@ export class ObjectFetcher implements AsyncDisposable {
     const intake = attempt.use(begun)
     const digest = createHash('sha256')
     let size: number | undefined
+    let isDag = false
     const writing = new Writing(intake)
     try {
       // In order and without gaps, whoever the source: the file's plain hash comes for free.
+      const take = (kind: WalkKind, fileBytes: number, block: Uint8Array, piece?: Uint8Array): void => {
+        isDag = kind === 'dag'
+        // Parts of a DAG may be here and others not, so only adding up tells how large it is.
+        size = within(sizeMax, isDag ? (size ?? 0) + block.length : fileBytes, root)
+        if (piece !== undefined) digest.update(piece)
+      }
       for await (const part of partsHere(root, intake, { signal })) {
         if (part.kind === 'here') {
-          size = within(sizeMax, part.size, root)
-          digest.update(part.bytes)
+          take(part.of, part.size, part.block, part.bytes)
           continue
         }
         // Nobody looks at a copy being made: a slow holder may be slow, as long as it sends.
-        const asked = { hints, hintsOnly: true, repair, hedge: false, signal }
+        const asked = { hints, hintsOnly: true, repair, hedge: false, after: part.after, signal }
         for await (const block of this.#retrieval.blocks(root, part.range, asked)) {
-          size = within(sizeMax, block.size, root)
-          if (block.piece !== undefined) digest.update(block.piece.bytes)
+          take(block.kind, block.size, block.bytes, block.piece?.bytes)
           await writing.put(block, { signal })
         }
       }
       await writing.finished()
       writing.throwIfFailed()
       const fetched = { root, size: size ?? 0 }
-      await intake.complete({ ...fetched, digest: new Uint8Array(digest.digest()) })
+      await intake.complete(isDag ? fetched : { ...fetched, digest: new Uint8Array(digest.digest()) })
       return { ...fetched, origin }
     } catch (err) {
       // Before the intake is disposed of: a write that is still under way would outlive it.
@@ -192,32 +197,44 @@ function isInterruption(err: unknown): boolean {
   return err instanceof UnreachableError || err instanceof BusyError
 }
 
+type WalkKind = ObjectWalk['kind']
+
 type Part =
-  | { readonly kind: 'here'; readonly bytes: Uint8Array; readonly size: number }
-  | { readonly kind: 'missing'; readonly range: ByteRange }
+  | {
+      readonly kind: 'here'
+      readonly of: WalkKind
+      readonly block: Uint8Array
+      /** Its file bytes, when it is a leaf. */
+      readonly bytes?: Uint8Array
+      readonly size: number
+    }
+  | { readonly kind: 'missing'; readonly range: ByteRange; readonly after?: ObjectWalk | undefined }
 
 /**
- * The whole file in order: bytes that are on this disk already, and the ranges between them that are not.
- * What an earlier attempt or another object left here, or what is left of a damaged one, is not sent again.
+ * The whole object in order: what is on this disk already, and the ranges between that are not.
+ * What an earlier attempt or another object left here, or what is left of a damaged one, is not sent again; but
+ * nobody knows what is below a folder's or a document's block that is missing, so from there all of a DAG is.
  */
 async function* partsHere(root: CID, intake: ObjectIntake, options: AbortOptions): AsyncGenerator<Part> {
-  const walk = new FileWalk(root)
-  let missing: ByteRange | undefined
+  const walk = new ObjectWalk(root)
+  let missing: (Part & { kind: 'missing' }) | undefined
   for (let step = walk.next; step !== undefined; step = walk.next) {
     const block = await intake.keep(step.cid, options)
     if (block === undefined) {
+      const after = missing?.after ?? (walk.kind === 'dag' ? walk.fork(wholeObject.to) : undefined)
       const { from, to } = walk.skip()
-      missing = { from: missing?.from ?? from, to }
+      missing = { kind: 'missing', range: { from: missing?.range.from ?? from, to }, after }
       continue
     }
     const piece = walk.accept(block)
-    // An inner block ends no gap: nothing of what is below it may be here.
-    if (piece === undefined) continue
-    if (missing !== undefined) yield { kind: 'missing', range: missing }
+    // An inner block of a file ends no gap: nothing of what is below it may be here.
+    if (piece === undefined && walk.kind === 'file') continue
+    if (missing !== undefined) yield missing
     missing = undefined
-    yield { kind: 'here', bytes: piece.bytes, size: walk.size ?? 0 }
+    const bytes = piece === undefined ? {} : { bytes: piece.bytes }
+    yield { kind: 'here', of: walk.kind, block, ...bytes, size: walk.size ?? 0 }
   }
-  if (missing !== undefined) yield { kind: 'missing', range: missing }
+  if (missing !== undefined) yield missing
 }
 
 /** A few blocks being made durable at once; the first failure stops the fetch. */

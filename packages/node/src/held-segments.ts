@@ -4,8 +4,8 @@
 
 import { type AbortOptions, CorruptBlockError, type NodeId, TooLargeError } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
-import { FileWalk, wholeFile } from './file-walk.ts'
 import type { IntakeOptions, ObjectIntake } from './object-intake.ts'
+import { ObjectWalk, wholeObject } from './object-walk.ts'
 import type { Retrieval } from './retrieve.ts'
 
 export interface HeldSegmentsInit {
@@ -41,7 +41,7 @@ export class HeldSegments implements AsyncDisposable {
     const puts: Promise<void>[] = []
     try {
       const asked = { hints: [from], hintsOnly: true, ...abort }
-      for await (const { cid, bytes, size } of this.#init.retrieval.blocks(root, wholeFile, asked)) {
+      for await (const { cid, bytes, size } of this.#init.retrieval.blocks(root, wholeObject, asked)) {
         if (size > sizeMax) throw new TooLargeError(`The segment ${root}`, sizeMax)
         const put = this.#intake.put(cid, bytes, abort)
         // Looked at below; until then it must not count as unhandled.
@@ -56,7 +56,7 @@ export class HeldSegments implements AsyncDisposable {
 
   /** Verified blocks of a segment that was taken, depth first. @throws CorruptBlockError */
   async *blocks(root: CID, options?: AbortOptions): AsyncGenerator<Uint8Array> {
-    const walk = new FileWalk(root)
+    const walk = new ObjectWalk(root)
     for (let step = walk.next; step !== undefined; step = walk.next) {
       const block = await this.#init.objects.block(step.cid, options)
       if (block === undefined) throw new CorruptBlockError(step.cid.toString(), 'on disk')

@@ -1,22 +1,29 @@
-// The shape of an object: what one block of it says about the file. Believes nothing before it was
-// checked, because blocks come from strangers and a hash proves origin, not good sense. The way through
-// the blocks is file-walk.ts; where a block comes from is the caller's matter.
+// The shape of an object: what one block of it says. A file's block says which bytes it holds or leads to;
+// any other block (folder, shard of a folder, document) only what it links to. Believes nothing before it
+// was checked, because blocks come from strangers and a hash proves origin, not good sense. The way through
+// the blocks is object-walk.ts; where a block comes from is the caller's matter.
 
-import { limits, MalformedRecordError } from '@commonhold/core'
+import { limits, linksOf, MalformedRecordError } from '@commonhold/core'
 import { code as dagPbCode, decode as decodeDagPb } from '@ipld/dag-pb'
 import { UnixFS } from 'ipfs-unixfs'
 import type { CID } from 'multiformats/cid'
 import { code as rawCode } from 'multiformats/codecs/raw'
+import { identity } from 'multiformats/hashes/identity'
 
-/** One block understood: file bytes, or the way to more blocks. Sizes are file bytes below it. */
+/** One block understood: file bytes, the way to more of a file, or links to anything. Sizes are file bytes below it. */
 export type ObjectNode =
   | { readonly kind: 'leaf'; readonly size: number; readonly data: Uint8Array }
   | { readonly kind: 'inner'; readonly size: number; readonly links: readonly ObjectLink[] }
+  | { readonly kind: 'dag'; readonly links: readonly DagLink[] }
 
 export interface ObjectLink {
   readonly cid: CID
   /** File bytes below the link, as its parent says. The child must agree. */
   readonly size: number
+}
+
+export interface DagLink {
+  readonly cid: CID
 }
 
 /** Half-open range of file bytes. */
@@ -26,24 +33,23 @@ export interface ByteRange {
 }
 
 /**
- * Reads a verified block of a file.
- * @throws MalformedRecordError when it is not part of a UnixFS file.
+ * Reads a verified block of an object.
+ * @throws MalformedRecordError when it is not of its codec, or a file's and contradicts itself
  */
 export function readObjectNode(cid: CID, bytes: Uint8Array): ObjectNode {
   if (cid.code === rawCode) return { kind: 'leaf', size: bytes.length, data: bytes }
-  if (cid.code !== dagPbCode) throw new MalformedRecordError('object', `codec 0x${cid.code.toString(16)}`)
+  if (cid.code !== dagPbCode) return { kind: 'dag', links: linksOf(cid, bytes) }
   let links: readonly { readonly Hash: CID }[]
-  let file: UnixFS
+  let file: UnixFS | undefined
   try {
     const node = decodeDagPb(bytes)
     links = node.Links
-    if (node.Data === undefined) throw new Error('no UnixFS data')
-    file = UnixFS.unmarshal(node.Data)
+    if (node.Data !== undefined) file = unixFsOf(node.Data)
   } catch (err) {
-    throw new MalformedRecordError('object', `${cid} is not a UnixFS node`, { cause: err })
+    throw new MalformedRecordError('object', `${cid} is not dag-pb`, { cause: err })
   }
-  if (file.type !== 'file' && file.type !== 'raw') {
-    throw new MalformedRecordError('object', `${cid} is a ${file.type}, not a file`)
+  if (file?.type !== 'file' && file?.type !== 'raw') {
+    return { kind: 'dag', links: links.map(({ Hash }) => ({ cid: Hash })) }
   }
   if (links.length === 0) {
     const data = file.data ?? new Uint8Array(0)
@@ -69,4 +75,19 @@ export function readObjectNode(cid: CID, bytes: Uint8Array): ObjectNode {
     sized.push({ cid: link.Hash, size: below })
   }
   return { kind: 'inner', size, links: sized }
+}
+
+/** Absent: dag-pb of some other kind, with links all the same. */
+function unixFsOf(data: Uint8Array): UnixFS | undefined {
+  try {
+    return UnixFS.unmarshal(data)
+  } catch {
+    // Whoever wants a file finds out that this is none.
+    return undefined
+  }
+}
+
+/** False of a name that holds its bytes itself: there is nothing to store or send, and what it links to is not looked at. */
+export function isBlock(cid: CID): boolean {
+  return cid.multihash.code !== identity.code
 }

@@ -106,6 +106,20 @@ export class ObjectIndex {
     return rows.map(stored)
   }
 
+  /** Whether this block is part of a complete object that may be shown. */
+  async contains(root: CID, block: CID): Promise<boolean> {
+    const row = await this.#database
+      .selectFrom('objects')
+      .innerJoin('object_blocks', 'object_blocks.object', 'objects.id')
+      .select('id')
+      .where('root', '=', nameOf(root))
+      .where('state', '=', 'complete')
+      .where('sealed', '=', 0)
+      .where('block', '=', block.multihash.digest)
+      .executeTakeFirst()
+    return row !== undefined
+  }
+
   /** In byte order of the digest of the root, page by page, so that no statement stays open meanwhile. */
   async *all(which: ObjectState): AsyncGenerator<StoredObject> {
     let after: { readonly rootDigest: Uint8Array; readonly root: Uint8Array } | undefined

@@ -14,7 +14,7 @@ import { code as rawCode } from 'multiformats/codecs/raw'
 import type { BlockClaims } from './block-claims.ts'
 import { type BlockStore, blockKey } from './block-store.ts'
 import type { DiskSpace, Purpose } from './disk-space.ts'
-import { readObjectNode } from './object-dag.ts'
+import { isBlock, readObjectNode } from './object-dag.ts'
 
 export interface ObjectIntake extends AsyncDisposable {
   /**
@@ -26,19 +26,19 @@ export interface ObjectIntake extends AsyncDisposable {
   keep(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined>
   /**
    * Makes the object one of ours: its row is durable when it resolves, after all its blocks. The root
-   * stays protected from `remove` until the intake is disposed of.
+   * stays protected from `remove` until the intake is disposed of. Of several objects brought at once, each.
    * @throws MalformedRecordError when a block of the object was neither put nor kept, or sizes differ.
    */
   complete(result: CompletedObject): Promise<void>
-  /** Without `complete` before it: removes what this attempt brought and nobody else needs. */
+  /** Removes what this attempt brought and no complete object needs. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
 export interface CompletedObject {
   readonly root: CID
-  /** File bytes. */
+  /** File bytes; of a DAG, the bytes of its blocks as a walk meets them. */
   readonly size: number
-  /** Plain sha2-256 of the whole file, when known. For a raw root it is the root's own. */
+  /** Plain sha2-256 of the whole file, when known. For a raw root it is the root's own; a DAG has none. */
   readonly digest?: Uint8Array
 }
 
@@ -78,7 +78,9 @@ export class LocalIntake implements ObjectIntake {
   #reservedBytes: number
   readonly #claimed = new Map<string, Claimed>()
   readonly #running = new Set<Promise<unknown>>()
-  #state: 'open' | 'complete' | 'ended' = 'open'
+  /** By key: what objects completed here are made of. */
+  readonly #needed = new Set<string>()
+  #state: 'open' | 'ended' = 'open'
 
   /** @param reservedBytes what the caller has set aside for this attempt. */
   constructor(parts: IntakeParts, sizeMax: number, reservedBytes: number) {
@@ -120,22 +122,17 @@ export class LocalIntake implements ObjectIntake {
       const blocks = this.#blocksOf(result.root)
       const digest = result.root.code === rawCode ? result.root.multihash.digest : result.digest
       await this.#parts.onComplete(digest === undefined ? result : { ...result, digest }, blocks.values())
-      this.#state = 'complete'
-      for (const [key, { cid }] of this.#claimed) {
-        // Bytes the attempt brought and the object does not need.
-        if (!blocks.has(key)) await this.#abandon(cid)
-      }
+      for (const key of blocks.keys()) this.#needed.add(key)
     })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#state === 'ended') return
-    const complete = this.#state === 'complete'
     this.#state = 'ended'
     await Promise.allSettled(this.#running)
     try {
-      for (const { cid } of this.#claimed.values()) {
-        if (complete) this.#parts.claims.release(cid)
+      for (const [key, { cid }] of this.#claimed) {
+        if (this.#needed.has(key)) this.#parts.claims.release(cid)
         else await this.#abandon(cid)
       }
     } finally {
@@ -160,13 +157,15 @@ export class LocalIntake implements ObjectIntake {
 
   /** @throws MalformedRecordError, TooLargeError */
   #take(cid: CID, bytes: Uint8Array): Claimed {
-    // A node of dag-pb that is no part of a file is refused before it takes any space.
+    // What no object can be made of is refused before it takes any space.
     const node = readObjectNode(cid, bytes)
-    const links = node.kind === 'inner' ? node.links.map((link) => link.cid) : []
+    const links = node.kind === 'leaf' ? [] : node.links.map((link) => link.cid).filter(isBlock)
     const key = blockKey(cid)
     const known = this.#claimed.get(key)
     // Once per block, however often the file repeats it and however many tries bring it.
-    if (known === undefined && node.kind === 'leaf') this.#size += node.size
+    if (known === undefined && node.kind !== 'inner') {
+      this.#size += node.kind === 'leaf' ? node.size : bytes.length
+    }
     if (this.#size > this.#sizeMax) throw new TooLargeError('The object', this.#sizeMax)
     if (known !== undefined) {
       if (links.length > 0) known.links = links

@@ -8,6 +8,7 @@ import {
   CorruptBlockError,
   DeniedError,
   type Log,
+  NotAFileError,
   NotFoundError,
   rawCidOf
 } from '@commonhold/core'
@@ -16,12 +17,12 @@ import type { CID } from 'multiformats/cid'
 import { BlockClaims } from './block-claims.ts'
 import { type BlockStore, blockKey } from './block-store.ts'
 import type { DiskSpace, SpaceReport } from './disk-space.ts'
-import { FileWalk, wholeFile } from './file-walk.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import type { NodeTables } from './node-tables.ts'
 import type { ByteRange } from './object-dag.ts'
 import { ObjectIndex, type StoredObject } from './object-index.ts'
 import { type IntakeOptions, LocalIntake, type ObjectIntake } from './object-intake.ts'
+import { ObjectWalk, wholeObject } from './object-walk.ts'
 import { defaults } from './options.ts'
 import { blocksHere } from './unfinished.ts'
 
@@ -48,6 +49,11 @@ export interface Reconciled {
   readonly orphans: number
   /** Wanted objects of which a part is here, left for a fetch to go on with until `dropUnfinished`. */
   readonly unfinished: number
+}
+
+export interface ReadOptions extends AbortOptions {
+  /** The object that the root to read from is a part of. Absent: the root is an object itself. */
+  readonly within?: CID | undefined
 }
 
 /** One who reads an object. */
@@ -147,16 +153,21 @@ export class Objects {
    * @throws NotFoundError, CorruptBlockError; the object is then marked damaged.
    */
   async *blocks(root: CID, options?: AbortOptions): AsyncGenerator<Uint8Array> {
-    for await (const { block } of this.#walk(root, wholeFile, options)) yield block
+    for await (const { block } of this.#walk(root, wholeObject, options)) yield block
   }
 
   /** The blocks that `range` needs, with their names, in the order of the walk. @throws as `blocks` */
   async *named(
     root: CID,
     range: ByteRange,
-    options?: AbortOptions
+    options?: ReadOptions
   ): AsyncGenerator<{ readonly cid: CID; readonly bytes: Uint8Array }> {
     for await (const { cid, block } of this.#walk(root, range, options)) yield { cid, bytes: block }
+  }
+
+  /** Whether the block is one of this complete object. */
+  contains(root: CID, block: CID): Promise<boolean> {
+    return this.#index.contains(root, block)
   }
 
   /** Complete objects this block is part of, at most `limit` of them. */
@@ -166,14 +177,15 @@ export class Objects {
 
   /**
    * Verified file bytes of the range, clamped to the file, leaf by leaf as the caller asks.
-   * @throws NotFoundError, CorruptBlockError; the object is then marked damaged.
+   * @throws NotAFileError; NotFoundError, CorruptBlockError: the object is then marked damaged.
    */
   async *read(
     root: CID,
-    range: ByteRange = wholeFile,
-    options?: AbortOptions
+    range: ByteRange = wholeObject,
+    options?: ReadOptions
   ): AsyncGenerator<{ readonly offset: number; readonly bytes: Uint8Array }> {
-    for await (const { piece } of this.#walk(root, range, options)) {
+    for await (const { piece, kind } of this.#walk(root, range, options)) {
+      if (kind === 'dag') throw new NotAFileError(`${root}`)
       if (piece !== undefined) yield piece
     }
   }
@@ -338,7 +350,7 @@ export class Objects {
   /** Gives the object its row back if every block of it is here and sound. */
   async #adopt(name: WantedName, options?: AbortOptions): Promise<boolean> {
     await using intake = await this.begin({ origin: name.origin, root: name.root })
-    const walk = new FileWalk(name.root)
+    const walk = new ObjectWalk(name.root)
     for (let step = walk.next; step !== undefined; step = walk.next) {
       const bytes = await intake.keep(step.cid, options)
       if (bytes === undefined) return false
@@ -355,32 +367,36 @@ export class Objects {
   async *#walk(
     root: CID,
     range: ByteRange,
-    options?: AbortOptions
+    options: ReadOptions = {}
   ): AsyncGenerator<{
     readonly cid: CID
     readonly block: Uint8Array
+    readonly kind: ObjectWalk['kind']
     readonly piece: { offset: number; bytes: Uint8Array } | undefined
   }> {
     // Under the lock, so that a removal has either seen this reader or is over.
-    const reader = await this.#locked(root, async () => {
-      if ((await this.#index.find(root)) === undefined) return undefined
-      this.#hold(root)
-      return this.#readerOf(root)
+    const { within: object = root } = options
+    const reader = await this.#locked(object, async () => {
+      if ((await this.#index.find(object)) === undefined) return undefined
+      if (object !== root && !(await this.#index.contains(object, root))) return undefined
+      this.#hold(object)
+      return this.#readerOf(object)
     })
-    if (reader === undefined) throw new NotFoundError(`The object ${root} is not on this node.`)
+    if (reader === undefined) throw new NotFoundError(`The object ${object} is not on this node.`)
     try {
-      const walk = new FileWalk(root, range)
+      const walk = new ObjectWalk(root, range)
       for (let step = walk.next; step !== undefined; step = walk.next) {
         const block = await this.#mustHave(step.cid, options)
         // Not "not found": whoever reads must not go on with the bytes of others.
-        if (reader.cut) throw new DeniedError(`The object ${root}`, ['it was sealed while it was read'])
-        yield { cid: step.cid, block, piece: walk.accept(block) }
+        if (reader.cut) throw new DeniedError(`The object ${object}`, ['it was sealed while it was read'])
+        const piece = walk.accept(block)
+        yield { cid: step.cid, block, kind: walk.kind, piece }
       }
     } finally {
-      this.#letGo(root)
-      const readers = this.#readers.get(rootKey(root))
+      this.#letGo(object)
+      const readers = this.#readers.get(rootKey(object))
       readers?.delete(reader)
-      if (readers?.size === 0) this.#readers.delete(rootKey(root))
+      if (readers?.size === 0) this.#readers.delete(rootKey(object))
     }
   }
 

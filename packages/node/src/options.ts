@@ -31,6 +31,14 @@ export interface NodeOptions {
   // The walk through a file's blocks.
   /** Levels of links accepted above the leaves. Ours need two for 1 TiB; 256 KiB leaves with 174 links need three. Lower refuses files of other programs, higher lets a hostile chain of single links cost more. @default 8 */
   readonly walkLevelsMax: number
+  /** Levels of links accepted in a folder or document, files in it included. People nest a few dozen; each level is a block to read before the next is known. Lower refuses deep ones, higher lets a hostile chain cost more. @default 256 */
+  readonly dagLevelsMax: number
+  /** Bytes of the blocks whose links lead to the present one, for one walk. Links keep their block in memory, about six times its bytes when it is full of them. 1.75 MiB: with a leaf of 2 MiB a path fits into one answer to a challenge; lower refuses large flat folders. @default 1835008 */
+  readonly walkHeldBytesMax: number
+  /** Blocks an import looks at, per block it brought: a DAG that links the same blocks over and over is larger to walk than to store, without bound. Lower refuses archives with many versions of one folder. @default 16 */
+  readonly importRepeatsMax: number
+  /** Blocks of one import. It remembers each until the last, about 500 bytes with its links. @default 262144 */
+  readonly importBlocksMax: number
 
   // Exchange.
   /** Most block bytes in one frame, in bytes, while one request has the stream to itself. Each frame costs three writes through TLS, so 64 KiB lose a fifth of the throughput of 256 KiB; larger gains nothing more and is memory per stream. @default 262144 */
@@ -158,6 +166,10 @@ export const defaults: Readonly<NodeOptions> = Object.freeze({
   scrubBlocksPerNote: 64,
 
   walkLevelsMax: 8,
+  dagLevelsMax: 256,
+  walkHeldBytesMax: 1_835_008,
+  importRepeatsMax: 16,
+  importBlocksMax: 262_144,
 
   exchangeFrameBytesMax: 256 * 1024,
   exchangeSliceBytes: 64 * 1024,

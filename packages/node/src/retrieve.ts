@@ -9,6 +9,7 @@ import {
   type Clock,
   type Log,
   type NodeId,
+  NotAFileError,
   NotFoundError,
   UnreachableError
 } from '@commonhold/core'
@@ -19,9 +20,9 @@ import { blockKey } from './block-store.ts'
 import type { Discovery } from './discover.ts'
 import type { Exchange } from './exchange/client.ts'
 import type { FetchedBlock } from './exchange/link.ts'
-import { type FilePiece, rootOnly } from './file-walk.ts'
 import { Hedging } from './hedging.ts'
 import type { ByteRange } from './object-dag.ts'
+import { type FilePiece, type ObjectWalk, rootOnly } from './object-walk.ts'
 import { defaults } from './options.ts'
 import { SourceMemory } from './source-memory.ts'
 import { type ReadCounters, SourcedRead } from './sourced-read.ts'
@@ -40,6 +41,10 @@ export interface RetrievalComponents {
 export interface RetrieveOptions extends AbortOptions {
   /** Who should have it, best first: the keepers that placement names. Asked before the DHT is. */
   readonly hints?: readonly NodeId[]
+  /** The object that the root asked for is a part of: it is whom the DHT and the sources are asked about. */
+  readonly within?: CID | undefined
+  /** Goes on with a DAG where this walk has come to; the range counts blocks and begins there. */
+  readonly after?: ObjectWalk | undefined
   /** Asks nobody but the hinted. @default false */
   readonly hintsOnly?: boolean
   /** To keep a copy: a source may say that there are `enough`, a ConflictError. @default false */
@@ -68,16 +73,19 @@ export class Retrieval {
   }
 
   /**
-   * Size in file bytes, from the root block alone.
+   * Size in file bytes, from the root block alone; of a DAG it is that of the root block.
    * @throws as `read`
    */
-  async stat(root: CID, options?: RetrieveOptions): Promise<{ readonly size: number }> {
+  async stat(
+    root: CID,
+    options?: RetrieveOptions
+  ): Promise<{ readonly size: number; readonly kind: 'file' | 'dag' }> {
     const known = this.#roots.get(blockKey(root))
-    if (known !== undefined) return { size: known.size }
+    if (known !== undefined) return { size: known.size, kind: known.kind }
     for await (const block of this.blocks(root, rootOnly, options)) {
       // For the read that follows: a picture is its root, and must not travel twice.
       this.#roots.set(blockKey(root), block)
-      return { size: block.size }
+      return { size: block.size, kind: block.kind }
     }
     throw new UnreachableError(`Nobody sent the root block of ${root}.`)
   }
@@ -85,7 +93,7 @@ export class Retrieval {
   /**
    * Verified file bytes of `range` in order, leaf by leaf; the first before the last was fetched.
    * @throws NotFoundError when everybody asked says no, UnreachableError when somebody who may have it
-   * did not answer, BusyError, MalformedRecordError when the object is no file
+   * did not answer, BusyError, NotAFileError
    */
   async *read(root: CID, range: ByteRange, options?: RetrieveOptions): AsyncGenerator<FilePiece> {
     const key = blockKey(root)
@@ -98,7 +106,10 @@ export class Retrieval {
       if (piece !== undefined) yield piece
       return
     }
-    for await (const { piece } of this.blocks(root, range, options)) if (piece !== undefined) yield piece
+    for await (const { piece, kind } of this.blocks(root, range, options)) {
+      if (kind === 'dag') throw new NotAFileError(`${root}`)
+      if (piece !== undefined) yield piece
+    }
   }
 
   /**
@@ -107,16 +118,18 @@ export class Retrieval {
    */
   blocks(root: CID, range: ByteRange, options: RetrieveOptions = {}): AsyncGenerator<FetchedBlock> {
     const { exchange, clock } = this.#components
-    const { hints = [], repair = false, hedge = true, signal } = options
+    const { hints = [], repair = false, hedge = true, within, after, signal } = options
     return new SourcedRead({
+      root,
       range,
-      sources: new Sources(this.#memory.inOrder(hints), this.#discovery(root, options)),
+      after,
+      sources: new Sources(this.#memory.inOrder(hints), this.#discovery(within ?? root, options)),
       memory: this.#memory,
       clock,
       counters: this.#counters,
       hedging: hedge ? this.#hedging : undefined,
       signal,
-      ask: (source, rest, asked) => exchange.blocks(source.node, root, rest, { repair, ...asked }),
+      ask: (source, rest, asked) => exchange.blocks(source.node, root, rest, { repair, within, ...asked }),
       judge: (source, error) => this.#judge(source, root, error, options),
       whyNobody: (failures) => whyNobody(root, failures)
     }).blocks()

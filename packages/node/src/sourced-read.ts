@@ -4,14 +4,19 @@
 // more than two requests out, and the second has a small window: that is all that can come twice.
 
 import type { Clock } from '@commonhold/core'
+import type { CID } from 'multiformats/cid'
 import type { FetchedBlock } from './exchange/link.ts'
 import type { Awaited, Hedging } from './hedging.ts'
 import type { ByteRange } from './object-dag.ts'
+import { ObjectWalk } from './object-walk.ts'
 import type { SourceMemory } from './source-memory.ts'
 import type { Source, Sources } from './sources.ts'
 
 export interface SourcedReadInit {
+  readonly root: CID
   readonly range: ByteRange
+  /** Where the range begins, when it is the rest of a DAG. */
+  readonly after?: ObjectWalk | undefined
   readonly sources: Sources
   readonly memory: SourceMemory
   readonly clock: Clock
@@ -27,6 +32,7 @@ export interface SourcedReadInit {
 
 export interface AskOptions {
   readonly signal: AbortSignal
+  readonly after?: ObjectWalk | undefined
   /** May be in vain: it is sent no more ahead than one block needs. */
   readonly beside: boolean
 }
@@ -115,12 +121,15 @@ export class SourcedRead {
   /** For the present block. */
   #mayHedge: boolean
   #asked = false
-  /** The next file byte the reader needs. */
+  /** The next file byte the reader needs, or the next block of a DAG. */
   #at: number
+  /** Of a DAG, whose order cannot be taken up in the middle without it. */
+  #walk: ObjectWalk | undefined
 
   constructor(init: SourcedReadInit) {
     this.#init = init
     this.#at = init.range.from
+    this.#walk = init.after?.fork(init.range.to)
     this.#mayHedge = init.hedging !== undefined
   }
 
@@ -148,9 +157,10 @@ export class SourcedRead {
           yield* this.#goOnWith(by)
           return
         }
-        this.#onBlock(by, event.block)
         // Inner blocks show that a hedge is there, not that it is the quicker one.
-        if (by === this.#hedge && event.block.piece === undefined) {
+        const isInner = event.block.position <= this.#at
+        this.#onBlock(by, event.block)
+        if (by === this.#hedge && isInner) {
           by.held.push(event.block)
           continue
         }
@@ -234,18 +244,22 @@ export class SourcedRead {
   #ask(source: Source, beside: boolean): Attempt {
     const { range, clock, ask } = this.#init
     const rest = { from: Math.min(this.#at, range.to), to: range.to }
-    return new Attempt(source, clock, (signal) => ask(source, rest, { signal, beside }))
+    const after = this.#walk?.fork(range.to)
+    return new Attempt(source, clock, (signal) => ask(source, rest, { signal, beside, after }))
   }
 
-  #onBlock(by: Attempt, { piece }: FetchedBlock): void {
-    const { hedging, memory } = this.#init
+  #onBlock(by: Attempt, block: FetchedBlock): void {
+    const { hedging, memory, root, range } = this.#init
     hedging?.observe(by.awaited, by.waitMs)
     by.taken()
     memory.well(by.source.node)
     this.#mayHedge = hedging !== undefined
-    if (piece === undefined) return
+    if (block.position <= this.#at) return
     by.progressed = true
-    this.#at = piece.offset + piece.bytes.length
+    this.#at = block.position
+    if (block.kind === 'file') return
+    this.#walk ??= new ObjectWalk(root, range)
+    this.#walk.accept(block.bytes)
   }
 
   /** Ends a hedge in favour of one of the two; what the hedge held back comes first if it is the one. */

@@ -5,7 +5,7 @@ import { type AbortOptions, CorruptBlockError } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { code as rawCode } from 'multiformats/codecs/raw'
 import type { BlockStore } from './block-store.ts'
-import { FileWalk } from './file-walk.ts'
+import { ObjectWalk } from './object-walk.ts'
 
 export interface BlocksHere {
   readonly digests: readonly Uint8Array[]
@@ -15,7 +15,7 @@ export interface BlocksHere {
 export async function blocksHere(root: CID, blocks: BlockStore, options?: AbortOptions): Promise<BlocksHere> {
   const digests: Uint8Array[] = []
   let whole = true
-  const walk = new FileWalk(root)
+  const walk = new ObjectWalk(root)
   for (let step = walk.next; step !== undefined; step = walk.next) {
     options?.signal?.throwIfAborted()
     const { cid } = step

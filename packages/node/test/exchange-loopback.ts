@@ -8,6 +8,7 @@ import type { CID } from 'multiformats/cid'
 import { blockKey, verifyBlock } from '../src/block-store.ts'
 import { ExchangeClient } from '../src/exchange/client.ts'
 import { ExchangeServer, type ExchangeServerComponents, openAccess } from '../src/exchange/server.ts'
+import type { Objects } from '../src/objects.ts'
 
 export class MemoryObjects {
   readonly blocks = new Map<string, Uint8Array>()
@@ -22,6 +23,10 @@ export class MemoryObjects {
     return this.roots.has(blockKey(root))
   }
 
+  async contains(): Promise<boolean> {
+    return false
+  }
+
   async get(cid: CID): Promise<Uint8Array | undefined> {
     const bytes = this.blocks.get(blockKey(cid))
     if (bytes !== undefined) verifyBlock(cid, bytes, 'in memory')
@@ -30,11 +35,12 @@ export class MemoryObjects {
 }
 
 export function serverOver(
-  objects: MemoryObjects,
+  objects: MemoryObjects | Objects,
   others: Partial<ExchangeServerComponents> = {}
 ): ExchangeServer {
   return new ExchangeServer({
-    blocks: objects,
+    blocks:
+      objects instanceof MemoryObjects ? objects : { get: (cid, options) => objects.block(cid, options) },
     objects,
     policy: allowEverything,
     access: openAccess,

@@ -7,7 +7,7 @@ import { VirtualClock } from '@commonhold/core'
 import type { Stream } from '@libp2p/interface'
 import { streamPair } from '@libp2p/utils'
 import { ExchangeClient } from '../src/exchange/client.ts'
-import { wholeFile } from '../src/file-walk.ts'
+import { wholeObject } from '../src/object-walk.ts'
 import { defaults } from '../src/options.ts'
 import { MemoryObjects, serverOver } from './exchange-loopback.ts'
 import { sampleObject } from './sample-objects.ts'
@@ -36,7 +36,7 @@ test('a stream on which nothing is asked is closed, and the next question opens 
   client.start()
   const read = async (): Promise<void> => {
     let bytes = 0
-    for await (const { piece } of client.blocks('server', object.root, wholeFile))
+    for await (const { piece } of client.blocks('server', object.root, wholeObject))
       bytes += piece?.bytes.length ?? 0
     assert.equal(bytes, 5000)
   }

@@ -4,15 +4,15 @@ import { CorruptBlockError, DeniedError, NotFoundError } from '@commonhold/core'
 import fc from 'fast-check'
 import type { ExchangeClient } from '../src/exchange/client.ts'
 import { openAccess } from '../src/exchange/server.ts'
-import { wholeFile } from '../src/file-walk.ts'
 import type { ByteRange } from '../src/object-dag.ts'
+import { wholeObject } from '../src/object-walk.ts'
 import { clientOf, MemoryObjects, serverOver } from './exchange-loopback.ts'
 import { randomBytes, rawBlock, type SampleObject, sampleObject } from './sample-objects.ts'
 
 async function readAll(
   client: ExchangeClient,
   object: SampleObject,
-  range: ByteRange = wholeFile
+  range: ByteRange = wholeObject
 ): Promise<Buffer> {
   const parts: Uint8Array[] = []
   let at: number | undefined
@@ -105,7 +105,7 @@ test('a peer that sends other bytes is found out at the first wrong block', asyn
   await using client = clientOf({ server })
   let got = 0
   await assert.rejects(async () => {
-    for await (const { piece } of client.blocks('server', object.root, wholeFile))
+    for await (const { piece } of client.blocks('server', object.root, wholeObject))
       got += piece?.bytes.length ?? 0
   }, CorruptBlockError)
   assert.equal(got, 2000, 'nothing after the last good block was handed on')
@@ -116,7 +116,7 @@ test('a slow reader stops only its own request and holds no more than its window
   const picture = await sampleObject(20_000, 14)
   await using server = serverOver(holding(film, picture))
   await using client = clientOf({ server })
-  const reader = client.blocks('server', film.root, wholeFile)[Symbol.asyncIterator]()
+  const reader = client.blocks('server', film.root, wholeObject)[Symbol.asyncIterator]()
   await reader.next()
   for (let i = 0; i < 50; i++) assert.ok((await readAll(client, picture)).equals(picture.bytes))
   assert.ok(server.heldBytes <= 3 * 1024 * 1024, `the server holds ${server.heldBytes} bytes`)

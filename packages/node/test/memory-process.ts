@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import { setFlagsFromString } from 'node:v8'
 import { CID } from 'multiformats/cid'
-import { wholeFile } from '../src/file-walk.ts'
+import { wholeObject } from '../src/object-walk.ts'
 import { addressOf, startNode } from './nodes.ts'
 import { innerBlock, randomBytes, rawBlock } from './sample-objects.ts'
 
@@ -42,12 +42,12 @@ if (role === 'serve') {
 } else {
   await using reader = await startNode({ seed: 2 })
   await reader.network.dial(address)
-  const open = () => reader.exchange.blocks(node, CID.parse(root), wholeFile)[Symbol.asyncIterator]()
+  const open = () => reader.exchange.blocks(node, CID.parse(root), wholeObject)[Symbol.asyncIterator]()
   const slow = Array.from({ length: slowReaders }, open)
   for (const each of slow) await each.next()
   let bytes = 0
   for (let round = 0; round < 2; round++) {
-    for await (const { piece } of reader.exchange.blocks(node, CID.parse(root), wholeFile)) {
+    for await (const { piece } of reader.exchange.blocks(node, CID.parse(root), wholeObject)) {
       bytes += piece?.bytes.length ?? 0
     }
   }

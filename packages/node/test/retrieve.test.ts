@@ -12,8 +12,8 @@ import {
 import type { CID } from 'multiformats/cid'
 import type { Discovery } from '../src/discover.ts'
 import { ExchangeServer } from '../src/exchange/server.ts'
-import { wholeFile } from '../src/file-walk.ts'
 import type { ByteRange } from '../src/object-dag.ts'
+import { wholeObject } from '../src/object-walk.ts'
 import { Retrieval, type RetrieveOptions } from '../src/retrieve.ts'
 import { clientOf, MemoryObjects, serverOver } from './exchange-loopback.ts'
 import { innerBlock, randomBytes, rawBlock, type SampleObject, sampleObject } from './sample-objects.ts'
@@ -26,7 +26,7 @@ function retrievalOver(servers: Servers, clock: Clock = systemClock, discovery?:
 }
 
 /** Bytes that must follow one another without gap or overlap, whatever happened to the sources. */
-async function read(from: Retrieval, root: CID, options: RetrieveOptions, range: ByteRange = wholeFile) {
+async function read(from: Retrieval, root: CID, options: RetrieveOptions, range: ByteRange = wholeObject) {
   const parts: Uint8Array[] = []
   let at = range.from
   for await (const { offset, bytes } of from.read(root, range, options)) {
@@ -144,7 +144,7 @@ test('the first leaf is handed on before the last is fetched', async () => {
       }
     }
   })
-  const pieces = retrievalOver({ gated }).read(object.root, wholeFile, { hints: ['gated'] })
+  const pieces = retrievalOver({ gated }).read(object.root, wholeObject, { hints: ['gated'] })
   const first = await pieces.next()
   assert.equal(first.done, false)
   open()
@@ -159,7 +159,7 @@ test('the size costs one block, and a small object does not travel twice', async
   let served = 0
   const counting = serverOver(objects, { blocks: { get: (cid) => (served++, objects.get(cid)) } })
   const retrieval = retrievalOver({ counting })
-  assert.deepEqual(await retrieval.stat(small.root, { hints: ['counting'] }), { size: 900 })
+  assert.deepEqual(await retrieval.stat(small.root, { hints: ['counting'] }), { size: 900, kind: 'file' })
   const range = { from: 100, to: 200 }
   assert.ok(
     (await read(retrieval, small.root, { hints: ['counting'] }, range)).equals(small.bytes.subarray(100, 200))
@@ -201,8 +201,8 @@ test('objects that are no files, or lie about their sizes, end in one error and 
     objects.add(root, blocks)
     // A server of ours refuses to walk it; a hostile one sends the blocks all the same.
     await assert.rejects(read(retrievalOver({ honest: serverOver(objects) }), root, { hints: ['honest'] }))
-    const { FileWalk } = await import('../src/file-walk.ts')
-    const walk = new FileWalk(root)
+    const { ObjectWalk } = await import('../src/object-walk.ts')
+    const walk = new ObjectWalk(root)
     assert.throws(() => {
       for (let step = walk.next; step !== undefined; step = walk.next) {
         walk.accept(blocks.find(({ cid }) => cid.equals(step?.cid))?.bytes ?? new Uint8Array(0))

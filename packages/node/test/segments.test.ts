@@ -20,7 +20,10 @@ function authorOf({ objects, blocks }: Storage, roomBytes: number) {
   const served = new ServedSegments()
   const server = serverOver(new MemoryObjects(), {
     blocks,
-    objects: { has: async (root) => served.has(root) || (await objects.has(root)) }
+    objects: {
+      has: async (root) => served.has(root) || (await objects.has(root)),
+      contains: async () => false
+    }
   })
   const put = (
     size: number,

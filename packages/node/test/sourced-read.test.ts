@@ -9,7 +9,7 @@ import { streamPair } from '@libp2p/utils'
 import type { CID } from 'multiformats/cid'
 import { ExchangeClient } from '../src/exchange/client.ts'
 import type { ExchangeServer } from '../src/exchange/server.ts'
-import { wholeFile } from '../src/file-walk.ts'
+import { wholeObject } from '../src/object-walk.ts'
 import { defaults } from '../src/options.ts'
 import { Retrieval, type RetrieveOptions } from '../src/retrieve.ts'
 import { clientOf, MemoryObjects, serverOver } from './exchange-loopback.ts'
@@ -43,7 +43,7 @@ async function timed<T>(
 async function read(from: Retrieval, root: CID, options: RetrieveOptions): Promise<Buffer> {
   const parts: Uint8Array[] = []
   let at = 0
-  for await (const { offset, bytes } of from.read(root, wholeFile, options)) {
+  for await (const { offset, bytes } of from.read(root, wholeObject, options)) {
     assert.equal(offset, at, 'file bytes follow one another without gap or overlap')
     at += bytes.length
     parts.push(bytes)

@@ -18,6 +18,7 @@ const get = encodeQuestion(1, {
   kind: 'get',
   root: sample.root,
   range: { from: 0, to: 1000 },
+  unit: 'bytes',
   repair: false,
   credit: 4096
 }).subarray()

@@ -6,8 +6,8 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { fromHex, MalformedRecordError, seededRandom } from '@commonhold/core'
 import { decodeAnswer, decodeQuestion } from '../src/exchange/wire.ts'
-import { wholeFile } from '../src/file-walk.ts'
 import { encodeFrame, FrameDecoder } from '../src/frame-stream.ts'
+import { wholeObject } from '../src/object-walk.ts'
 import { clientOf } from './exchange-loopback.ts'
 import { sampleObject } from './sample-objects.ts'
 
@@ -103,7 +103,7 @@ test(`whatever a server sends, a client hands on right bytes or an error (seed $
     })
     const got: Uint8Array[] = []
     try {
-      for await (const { piece } of client.blocks('server', object.root, wholeFile)) {
+      for await (const { piece } of client.blocks('server', object.root, wholeObject)) {
         if (piece !== undefined) got.push(piece.bytes)
       }
       assert.ok(

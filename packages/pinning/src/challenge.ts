@@ -6,7 +6,7 @@ import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
 import type { RequestType } from './dialogue.ts'
 import { bytesField, hashField, rootField, seqField } from './fields.ts'
-import { nonceBytes } from './proof.ts'
+import { nonceBytes, pathBlocksMax } from './proof.ts'
 
 const nonceField: z.ZodType<Uint8Array> = bytesField(nonceBytes).refine(
   (b) => b.length === nonceBytes,
@@ -88,7 +88,7 @@ export const pathRequest: RequestType<PathChallenge, PathAnswer> = {
       answer: z.discriminatedUnion('kind', [
         z.strictObject({
           kind: z.literal('path'),
-          blocks: z.array(bytesField(blockBytesMax)).min(1).max(16),
+          blocks: z.array(bytesField(blockBytesMax)).min(1).max(pathBlocksMax),
           held: z.boolean()
         }),
         z.strictObject({ kind: z.enum(['absent', 'declined', 'busy']) })

@@ -3,9 +3,15 @@
 // Normative text and vectors: docs/protocol/proofs.md.
 
 import { createHash, createHmac } from 'node:crypto'
-import { digestBytes, type NodeId, publicKeyOfNode } from '@commonhold/core'
-import { decode as decodeDagPb } from '@ipld/dag-pb'
-import { CID } from 'multiformats/cid'
+import {
+  type BlockLink,
+  digestBytes,
+  linksOf as linksInside,
+  type NodeId,
+  publicKeyOfNode,
+  sha256Code
+} from '@commonhold/core'
+import type { CID } from 'multiformats/cid'
 import { sameBytes } from './fields.ts'
 import { rootKey } from './root-key.ts'
 
@@ -55,14 +61,11 @@ function keyOf(subject: ProofSubject): Uint8Array {
     .digest()
 }
 
-interface Link {
-  readonly cid: CID
-  /** Bytes below it, as its parent says; 0 when it does not say. */
-  readonly weight: number
-}
+/** An answer has room for no more: deep documents are looked at from the top. */
+export const pathBlocksMax = 16
 
 /**
- * The blocks from the root down to one leaf. At every node the nonce picks a link, weighted by the bytes
+ * The blocks from the root down to one leaf, or as many as there is room for. At every node the nonce picks a link, weighted by the bytes
  * below it, so that each byte of the object is about equally likely to be asked for.
  * @param read a verified block of the object
  */
@@ -72,7 +75,7 @@ export async function pathTo(
   read: (cid: CID) => Promise<Uint8Array>
 ): Promise<Uint8Array[]> {
   const path: Uint8Array[] = []
-  for (let cid: CID | undefined = root; cid !== undefined; ) {
+  for (let cid: CID | undefined = root; cid !== undefined && path.length < pathBlocksMax; ) {
     const block: Uint8Array = await read(cid)
     const links = linksOf(cid, block)
     cid = links[pick(nonce, path.length, links)]?.cid
@@ -90,32 +93,27 @@ export function verifyPath(nonce: Uint8Array, root: CID, path: readonly Uint8Arr
       return false
     const links = linksOf(expected, block)
     const picked = links[pick(nonce, depth, links)]
-    if (picked === undefined) return depth === path.length - 1
+    if (picked === undefined || depth + 1 === pathBlocksMax) return depth === path.length - 1
     expected = picked.cid
   }
   return false
 }
 
-const dagPbCode = 0x70
-
 /** A block that hashes to its name but does not decode was wished for like that: it has no links. */
-function linksOf(cid: CID, block: Uint8Array): Link[] {
-  if (cid.code !== dagPbCode) return []
+function linksOf(cid: CID, block: Uint8Array): readonly BlockLink[] {
   try {
-    return decodeDagPb(block).Links.map((link) => ({
-      cid: CID.asCID(link.Hash) ?? cid,
-      weight: Math.max(0, link.Tsize ?? 0)
-    }))
+    // Names that hold their bytes themselves lead to no block.
+    return linksInside(cid, block).filter((link) => link.cid.multihash.code === sha256Code)
   } catch {
-    // Not dag-pb inside: a leaf like any other, and the same to both sides.
+    // Not of its codec inside: a leaf like any other, and the same to both sides.
     return []
   }
 }
 
 /** Index of the picked link, -1 for a leaf. Integer arithmetic: the same on every machine. */
-function pick(nonce: Uint8Array, depth: number, links: readonly Link[]): number {
+function pick(nonce: Uint8Array, depth: number, links: readonly BlockLink[]): number {
   if (links.length === 0) return -1
-  const total = links.reduce((sum, link) => sum + BigInt(link.weight), 0n)
+  const total = links.reduce((sum, link) => sum + weightOf(link), 0n)
   const dice = createHash('sha256')
     .update('commonhold/path/v1\0')
     .update(nonce)
@@ -125,8 +123,13 @@ function pick(nonce: Uint8Array, depth: number, links: readonly Link[]): number 
   if (total === 0n) return Number(dice % BigInt(links.length))
   let at = dice % total
   for (const [i, link] of links.entries()) {
-    if (at < BigInt(link.weight)) return i
-    at -= BigInt(link.weight)
+    if (at < weightOf(link)) return i
+    at -= weightOf(link)
   }
   return links.length - 1
+}
+
+/** Bytes below it, as its parent says; 0 when it does not say. */
+function weightOf({ bytesBelow = 0 }: BlockLink): bigint {
+  return BigInt(Math.max(0, bytesBelow))
 }

@@ -8,6 +8,7 @@ import type {
   CreatePoolAnswer,
   DenialRow,
   DoctorFinding,
+  ImportRow,
   JoinAnswer,
   KeeperRecordAnswer,
   LeaveStep,
@@ -71,6 +72,11 @@ export interface ControlledNode {
     bytes: AsyncIterable<Uint8Array>,
     options: WishOptions & { mustSettle: boolean; sizeMax?: number }
   ): Promise<AddAnswer>
+  /** Every root of a CAR as an object. */
+  import(
+    car: AsyncIterable<Uint8Array>,
+    options: WishOptions & { sizeMax?: number }
+  ): Promise<readonly ImportRow[]>
   /** Reports until the object has its copies; ends after a step with `done`. */
   settle(name: ContentName, options?: AbortOptions): AsyncIterable<SettleStep>
   stat(name: ContentName, options?: AbortOptions): Promise<StatAnswer>

@@ -132,6 +132,17 @@ export interface AddAnswer {
   readonly existed: boolean
 }
 
+/** One root of an imported CAR. */
+export interface ImportRow {
+  readonly cid: string
+  /** `dag`: a folder or a document with links. */
+  readonly kind: 'file' | 'dag'
+  readonly size: number
+  readonly url: string
+  readonly copies: number
+  readonly existed: boolean
+}
+
 /** One step of `add --wait`, a line of NDJSON each; the last one has `done`. */
 export interface SettleStep {
   readonly cid: string

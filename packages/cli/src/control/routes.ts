@@ -47,6 +47,7 @@ const wishQuery = z.strictObject({
   settle: flag.default(false),
   size: byteOffset.optional()
 })
+const importQuery = wishQuery.omit({ settle: true })
 const wishBody = z.strictObject({ copies: copies.optional(), visibility: visibility.optional() })
 const rangeQuery = z.strictObject({ from: byteOffset.optional(), to: byteOffset.optional() })
 const pageQuery = z.strictObject({
@@ -118,6 +119,13 @@ export const routes: readonly Route[] = [
       ...wish(query),
       ...(query.size === undefined ? {} : { sizeMax: query.size }),
       mustSettle: query.settle,
+      signal
+    })
+  ),
+  route('POST', '/imports', importQuery, 'upload', ({ node, query, bytes, signal }) =>
+    node.import(bytes, {
+      ...wish(query),
+      ...(query.size === undefined ? {} : { sizeMax: query.size }),
       signal
     })
   ),

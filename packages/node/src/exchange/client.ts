@@ -13,6 +13,7 @@ import {
 import type { Stream } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import type { ByteRange } from '../object-dag.ts'
+import type { ObjectWalk } from '../object-walk.ts'
 import { defaults } from '../options.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { ExchangeLink, type FetchedBlock } from './link.ts'
@@ -25,6 +26,10 @@ export interface ExchangeClientComponents {
 }
 
 export interface ExchangeGetOptions extends AbortOptions {
+  /** The object that the root asked for is a part of. */
+  readonly within?: CID | undefined
+  /** Goes on with a DAG where this walk has come to; the range counts blocks and begins there. */
+  readonly after?: ObjectWalk | undefined
   /** The asker means to keep a copy; the source may answer `enough`, a ConflictError here. */
   readonly repair?: boolean
   /** Perhaps in vain, another is asked too: the source is let send ahead one block and no more. @default false */

@@ -18,9 +18,9 @@ import type { Stream } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import { verifyBlock } from '../block-store.ts'
-import { type FilePiece, FileWalk } from '../file-walk.ts'
 import { type Frame, FrameStream } from '../frame-stream.ts'
 import type { ByteRange } from '../object-dag.ts'
+import { type FilePiece, ObjectWalk } from '../object-walk.ts'
 import { defaults } from '../options.ts'
 import { bodyBytesMax } from './served-stream.ts'
 import { type Answer, decodeAnswer, encodeQuestion, exchangeProtocol, type Refusal } from './wire.ts'
@@ -30,8 +30,11 @@ export interface FetchedBlock {
   readonly cid: CID
   readonly bytes: Uint8Array
   readonly piece?: FilePiece
-  /** File bytes of the whole object. */
+  /** File bytes of the whole object; of a DAG, bytes of the blocks up to this one. */
   readonly size: number
+  readonly kind: 'file' | 'dag'
+  /** How far the read has come with it, in what its range counts: an inner block of a file does not move it. */
+  readonly position: number
 }
 
 interface LinkComponents {
@@ -41,6 +44,8 @@ interface LinkComponents {
 
 interface LinkGetOptions extends AbortOptions {
   readonly repair?: boolean
+  readonly within?: CID | undefined
+  readonly after?: ObjectWalk | undefined
   readonly windowBytes: number
 }
 
@@ -101,17 +106,21 @@ export class ExchangeLink {
   }
 
   async *get(root: CID, range: ByteRange, options: LinkGetOptions): AsyncGenerator<FetchedBlock> {
-    const { signal, repair = false, windowBytes } = options
+    const { signal, repair = false, within, after, windowBytes } = options
     signal?.throwIfAborted()
     const id = this.#newId()
-    const request = new LinkRequest(this.#peer, root, range, windowBytes, this.#clock, (bytes) => {
+    const walk = after?.fork(range.to) ?? new ObjectWalk(root, range)
+    const request = new LinkRequest(this.#peer, root, walk, windowBytes, this.#clock, (bytes) => {
       this.#frames.send(encodeQuestion(id, { kind: 'credit', bytes }))
     })
     const onAbort = (): void => request.fail(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#asked.set(id, request)
     try {
-      this.#frames.send(encodeQuestion(id, { kind: 'get', root, range, repair, credit: windowBytes }))
+      const unit = after === undefined ? 'bytes' : 'blocks'
+      const owner = within === undefined ? {} : { within }
+      const question = { kind: 'get', root, ...owner, range, unit, repair, credit: windowBytes } as const
+      this.#frames.send(encodeQuestion(id, question))
       this.#watch()
       for (let block = await request.take(); block !== undefined; block = await request.take()) yield block
     } finally {
@@ -203,7 +212,7 @@ export class ExchangeLink {
 class LinkRequest implements Asked {
   readonly #peer: NodeId
   readonly #root: CID
-  readonly #walk: FileWalk
+  readonly #walk: ObjectWalk
   readonly #windowBytes: number
   readonly #clock: Clock
   readonly #grant: (bytes: number) => void
@@ -220,14 +229,14 @@ class LinkRequest implements Asked {
   constructor(
     peer: NodeId,
     root: CID,
-    range: ByteRange,
+    walk: ObjectWalk,
     windowBytes: number,
     clock: Clock,
     grant: (bytes: number) => void
   ) {
     this.#peer = peer
     this.#root = root
-    this.#walk = new FileWalk(root, range)
+    this.#walk = walk
     this.#windowBytes = windowBytes
     this.#credit = windowBytes
     this.#clock = clock
@@ -307,13 +316,9 @@ class LinkRequest implements Asked {
     this.#partial = undefined
     verifyBlock(step.cid, partial.bytes, `from ${this.#peer}`)
     const piece = this.#walk.accept(partial.bytes)
-    const size = this.#walk.size ?? 0
-    this.#blocks.push({
-      cid: step.cid,
-      bytes: partial.bytes,
-      size,
-      ...(piece === undefined ? {} : { piece })
-    })
+    const { size = 0, kind = 'file', position } = this.#walk
+    const block = { cid: step.cid, bytes: partial.bytes, size, kind, position }
+    this.#blocks.push(piece === undefined ? block : { ...block, piece })
     if (this.#walk.next !== undefined) {
       this.#wakeReader()
       return false

@@ -6,8 +6,8 @@ import { type AbortOptions, type Clock, MalformedRecordError } from '@commonhold
 import type { Stream } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { FileWalk } from '../file-walk.ts'
 import { type Frame, FrameStream } from '../frame-stream.ts'
+import { ObjectWalk } from '../object-walk.ts'
 import { defaults } from '../options.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { decodeQuestion, encodeAnswer, encodeBlockPart, type Question, type Refusal } from './wire.ts'
@@ -19,7 +19,8 @@ export interface ServedStreamInit {
   /** Whether the peer may have one more request under way; `leave` follows each that was let in. */
   enter(): boolean
   leave(): void
-  refusalFor(root: CID, repair: boolean): Promise<Refusal | undefined>
+  /** @param within the object that `root` is a part of */
+  refusalFor(root: CID, repair: boolean, within?: CID): Promise<Refusal | undefined>
   onEnd(error?: Error): void
   onFailure(root: CID, error: unknown): void
 }
@@ -32,7 +33,7 @@ interface LoadedBlock {
 interface ServedRequest {
   readonly id: number
   readonly root: CID
-  readonly walk: FileWalk
+  readonly walk: ObjectWalk
   readonly budget: ByteBudget
   readonly abort: AbortController
   /** The block being sent and the one read ahead of it. */
@@ -117,7 +118,7 @@ export class ServedStream {
     const request: ServedRequest = {
       id,
       root: question.root,
-      walk: new FileWalk(question.root, question.range),
+      walk: new ObjectWalk(question.root, question.range, question.unit),
       budget: this.#init.budget(),
       abort: new AbortController(),
       blocks: [],
@@ -128,11 +129,11 @@ export class ServedStream {
       stalledSinceMs: undefined
     }
     this.#requests.set(id, request)
-    this.#admit(request, question.repair).catch((err: unknown) => this.#fail(request, err))
+    this.#admit(request, question).catch((err: unknown) => this.#fail(request, err))
   }
 
-  async #admit(request: ServedRequest, repair: boolean): Promise<void> {
-    const refusal = await this.#init.refusalFor(request.root, repair)
+  async #admit(request: ServedRequest, { repair, within }: Question & { kind: 'get' }): Promise<void> {
+    const refusal = await this.#init.refusalFor(request.root, repair, within)
     if (!this.#requests.has(request.id)) return
     if (refusal !== undefined) {
       this.#end(request, refusal)
@@ -207,9 +208,12 @@ export class ServedStream {
         return
       }
       request.walk.accept(bytes)
-      request.blocks.push({ bytes, at: 0 })
-      budget.give(held - bytes.length)
-      held = 0
+      // What leads to the rest of a DAG whose beginning the asker has; its links are kept, its bytes are not.
+      if (request.walk.inRange) {
+        request.blocks.push({ bytes, at: 0 })
+        budget.give(held - bytes.length)
+        held = 0
+      }
     } finally {
       if (held > 0) budget.give(held)
     }

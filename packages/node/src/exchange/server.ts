@@ -16,7 +16,11 @@ import type { Refusal } from './wire.ts'
 export interface ExchangeServerComponents {
   readonly blocks: Pick<BlockStore, 'get'>
   /** Complete objects: only their roots are served, so that no inner block is a way around a door. */
-  readonly objects: { has(root: CID): Promise<boolean> }
+  readonly objects: {
+    has(root: CID): Promise<boolean>
+    /** Whether the block is one of this complete object. */
+    contains(root: CID, block: CID): Promise<boolean>
+  }
   readonly policy: ContentPolicy
   readonly access: ExchangeAccess
   readonly clock: Clock
@@ -74,7 +78,7 @@ export class ExchangeServer implements AsyncDisposable {
       budget: () => (this.#components.access.isMember(peer) ? this.#memberBytes : this.#strangerBytes),
       enter: () => this.#enter(peer),
       leave: () => this.#leave(peer),
-      refusalFor: (root, repair) => this.#refusalFor(peer, root, repair),
+      refusalFor: (root, repair, within) => this.#refusalFor(peer, root, repair, within),
       onEnd: (error) => {
         this.#streams.delete(served)
         if (error !== undefined) log.debug('exchange stream ended', { peer, reason: error.message })
@@ -125,14 +129,18 @@ export class ExchangeServer implements AsyncDisposable {
   }
 
   /** Every door question, cheapest first. Absent: it may be served. */
-  async #refusalFor(peer: NodeId, root: CID, repair: boolean): Promise<Refusal | undefined> {
+  async #refusalFor(peer: NodeId, root: CID, repair: boolean, within = root): Promise<Refusal | undefined> {
     const { access, objects, policy } = this.#components
-    if (!(await objects.has(root))) return 'not-found'
-    if (!(await access.mayServe(root, peer))) return 'not-found'
-    const digest = root.code === rawCode ? { digest: root.multihash.digest } : {}
-    const { verdict } = await policy.decide({ root, ...digest })
-    // Quarantine stops showing a picture to people, not keeping its copies.
-    if (verdict === 'deny' || (verdict === 'quarantine' && !access.isMember(peer))) return 'denied'
+    if (!(await objects.has(within))) return 'not-found'
+    if (within !== root && !(await objects.contains(within, root))) return 'not-found'
+    if (!(await access.mayServe(within, peer))) return 'not-found'
+    // A picture denied by itself is not to be had as a part of a folder either.
+    for (const each of within === root ? [root] : [within, root]) {
+      const digest = each.code === rawCode ? { digest: each.multihash.digest } : {}
+      const { verdict } = await policy.decide({ root: each, ...digest })
+      // Quarantine stops showing a picture to people, not keeping its copies.
+      if (verdict === 'deny' || (verdict === 'quarantine' && !access.isMember(peer))) return 'denied'
+    }
     if (repair && (await access.enough(root, peer))) return 'enough'
     return undefined
   }

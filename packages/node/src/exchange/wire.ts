@@ -8,6 +8,7 @@ import { CID } from 'multiformats/cid'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import { encodeFrame, type Frame } from '../frame-stream.ts'
 import type { ByteRange } from '../object-dag.ts'
+import type { RangeUnit } from '../object-walk.ts'
 import { defaults } from '../options.ts'
 
 export const exchangeProtocol = '/commonhold/exchange/1.0.0'
@@ -43,7 +44,10 @@ export type Question =
   | {
       readonly kind: 'get'
       readonly root: CID
+      /** The object that `root` is a part of; absent when `root` is an object itself. */
+      readonly within?: CID
       readonly range: ByteRange
+      readonly unit: RangeUnit
       /** The asker means to keep a copy: the server may answer `enough`. */
       readonly repair: boolean
       /** Bytes of blocks the server may send before it is given more credit. */
@@ -63,7 +67,8 @@ export type Answer =
   /** Bit i, from the highest bit of the first byte: whether the i-th root can be had here. */
   | { readonly kind: 'bitmap'; readonly bits: Uint8Array }
 
-const repairFlag = 0x01
+const getFlags = Object.freeze({ repair: 0x01, blocks: 0x02, within: 0x04 })
+const getFlagsKnown = 0x07
 /** flags (1), credit (4), from (8), to (8). */
 const getHeadBytes = 21
 const cidBytesMax = 64
@@ -73,11 +78,17 @@ export function encodeQuestion(id: number, question: Question): Uint8ArrayList {
     case 'get': {
       const head = new Uint8Array(getHeadBytes)
       const view = new DataView(head.buffer)
-      view.setUint8(0, question.repair ? repairFlag : 0)
+      const { within, unit, repair } = question
+      const flags =
+        (repair ? getFlags.repair : 0) |
+        (unit === 'blocks' ? getFlags.blocks : 0) |
+        (within === undefined ? 0 : getFlags.within)
+      view.setUint8(0, flags)
       view.setUint32(1, question.credit)
       view.setBigUint64(5, BigInt(question.range.from))
       view.setBigUint64(13, BigInt(Math.min(question.range.to, Number.MAX_SAFE_INTEGER)))
-      return encodeFrame(wire.get, id, head, question.root.bytes)
+      const part = within === undefined ? [] : [Uint8Array.of(within.bytes.length), within.bytes]
+      return encodeFrame(wire.get, id, head, ...part, question.root.bytes)
     }
     case 'have':
       return encodeFrame(
@@ -113,21 +124,25 @@ export function encodeBlockPart(id: number, block: Uint8Array, at: number, lengt
 export function decodeQuestion({ type, body }: Frame): Question {
   switch (type) {
     case wire.get: {
-      if (body.byteLength <= getHeadBytes || body.byteLength > getHeadBytes + cidBytesMax) {
+      if (body.byteLength <= getHeadBytes || body.byteLength > getHeadBytes + 1 + 2 * cidBytesMax) {
         throw malformed(`a get of ${body.byteLength} bytes`)
       }
       const flags = body.getUint8(0)
       // An unknown flag asks for something this version cannot do; ignoring it would be a wrong answer.
-      if ((flags & ~repairFlag) !== 0) throw malformed(`flags ${flags}`)
+      if ((flags & ~getFlagsKnown) !== 0) throw malformed(`flags ${flags}`)
       const from = safeInteger(body.getBigInt64(5))
       const to = safeInteger(body.getBigInt64(13))
       if (from > to) throw malformed(`a range from ${from} to ${to}`)
-      const root = decodeCid(body.slice(getHeadBytes))
+      const hasOwner = (flags & getFlags.within) !== 0
+      const rootAt = getHeadBytes + (hasOwner ? 1 + body.getUint8(getHeadBytes) : 0)
+      if (rootAt >= body.byteLength) throw malformed('a get without a root')
       return {
         kind: 'get',
-        root,
+        root: decodeCid(body.slice(rootAt)),
+        ...(hasOwner ? { within: decodeCid(body.slice(getHeadBytes + 1, rootAt)) } : {}),
         range: { from, to },
-        repair: flags === repairFlag,
+        unit: (flags & getFlags.blocks) === 0 ? 'bytes' : 'blocks',
+        repair: (flags & getFlags.repair) !== 0,
         credit: body.getUint32(1)
       }
     }
