@@ -35,8 +35,7 @@ test('many times its cap goes through a staging node, and all of it is served', 
     names: ['elm', 'fir', 'oak', 'yew', 'bay', 'stage'],
     settings: { 'http.cache': 0, 'network.provide': false, 'http.uploadMax': 2 * filmBytes },
     settingsOf: (name) => (name === 'stage' ? { 'node.keep': 0, 'node.stage': capBytes } : undefined),
-    timeScale: 20,
-    keepFolders: true
+    timeScale: 20
   })
   const stage = pool.node('stage')
   const { token } = await stage.ask<TokenAddAnswer>('token', 'add', 'test', '--scope', 'upload', 'metrics')
@@ -51,12 +50,15 @@ test('many times its cap goes through a staging node, and all of it is served', 
   }
   const beganMs = performance.now()
   let refused = 0
+  /** In what words, and how often. */
+  const refusals = new Map<string, number>()
   const ahead = [...uploads]
   const uploader = async (): Promise<void> => {
     for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) {
-      while (!(await sent(stage, auth, next))) {
+      for (let why = await sent(stage, auth, next); why !== 'taken'; why = await sent(stage, auth, next)) {
         refused++
-        assert.ok(refused < 20 * uploads.length, `refused ${refused} times`)
+        refusals.set(why, (refusals.get(why) ?? 0) + 1)
+        assert.ok(refused < 20 * uploads.length, `refused: ${JSON.stringify([...refusals])}`)
         await pause(200)
       }
     }
@@ -65,7 +67,7 @@ test('many times its cap goes through a staging node, and all of it is served', 
   const tookS = (performance.now() - beganMs) / 1000
   const figures = [
     `${(totalBytes / 1e9).toFixed(1)} GB in ${uploads.length} uploads through ${capBytes / 1e6} MB`,
-    `${tookS.toFixed(0)} s (${(totalBytes / 1e6 / tookS).toFixed(1)} MB/s), ${refused} times 507`,
+    `${tookS.toFixed(0)} s (${(totalBytes / 1e6 / tookS).toFixed(1)} MB/s), refused ${JSON.stringify([...refusals])}`,
     `most on disk ${(watch.diskBytesMax / 1e6).toFixed(1)} MB, most stored and set aside ${(watch.claimedBytesMax / 1e6).toFixed(1)} MB, ${watch.looks} looks`
   ].join('; ')
   t.diagnostic(figures)
@@ -164,12 +166,12 @@ async function filesIn(folder: string): Promise<Map<string, number>> {
   return files
 }
 
-/** Whether it was taken; `false` for 507 with its `Retry-After`, anything else fails. */
+/** Whether it was taken, or why not: 507 and 503 with their `Retry-After`. Anything else fails. */
 async function sent(
   node: NodeProcess,
   headers: Record<string, string>,
   { seed, size }: Upload
-): Promise<boolean> {
+): Promise<string> {
   const post = request(new URL('/media', node.about.httpUrl), {
     method: 'POST',
     headers: { ...headers, 'content-length': size, 'content-type': 'application/octet-stream' }
@@ -182,18 +184,19 @@ async function sent(
   // A refusal comes before the last byte; then the rest cannot be sent, and need not.
   const sending = pipeline(Readable.from(bytesOf(seed, size), { objectMode: false }), post).catch(() => {})
   const response = await answered
-  if (response === undefined) return false
+  if (response === undefined) return 'the connection ended'
   let body = ''
   for await (const part of response) body += part
-  if (response.statusCode !== 507) await sending
+  const refused = response.statusCode === 507 || response.statusCode === 503
+  if (!refused) await sending
   post.destroy()
-  if (response.statusCode === 507) {
+  if (refused) {
     assert.ok(Number(response.headers['retry-after']) > 0)
-    return false
+    return `${response.statusCode} ${(JSON.parse(body) as { detail: string }).detail.replaceAll(/\d+/g, 'n')}`
   }
   assert.ok(response.statusCode === 201 || response.statusCode === 200, `${response.statusCode} ${body}`)
   assert.equal((JSON.parse(body) as { sha256: string }).sha256, (await digestOf({ seed, size })).digest)
-  return true
+  return 'taken'
 }
 
 async function digestOf({ seed, size }: Upload): Promise<{ digest: string }> {

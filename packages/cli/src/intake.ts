@@ -55,7 +55,7 @@ export class NodeIntake {
     this.#room = new Room(components)
   }
 
-  /** @throws NoSpaceError, TooLargeError, DeniedError, PoolTooSmallError; nothing is kept then. */
+  /** @throws NoSpaceError, BusyError, TooLargeError, DeniedError, PoolTooSmallError; nothing is kept then. */
   async put(bytes: AsyncIterable<Uint8Array>, options: PutOptions = {}): Promise<PutResult> {
     const { membership, policy } = this.#components
     const abort: AbortOptions = options.signal === undefined ? {} : { signal: options.signal }
@@ -63,7 +63,9 @@ export class NodeIntake {
     if (options.mustSettle === true) this.assertPoolCanKeep(copiesMin)
     const passing = await this.#mustPass(options.sizeMax)
     await using passage =
-      passing === undefined ? undefined : membership.pool.openPassage(passing.size, copiesMin)
+      passing === undefined
+        ? undefined
+        : await this.#room.passage(() => membership.pool.openPassage(passing.size, copiesMin), abort)
     const want = (wish: Wish): Promise<WantResult> =>
       passage === undefined ? membership.pool.want(wish, abort) : passage.finish(wish, abort)
     const begin = async (given: IntakeOptions): Promise<ObjectIntake> =>

@@ -2,7 +2,7 @@
 // for their keepers, so that senders are slowed to the pace of the pool instead of being turned away.
 // First come, first served. Never promises room that is not there.
 
-import { type AbortOptions, type Clock, NoSpaceError } from '@commonhold/core'
+import { type AbortOptions, BusyError, type Clock, NoSpaceError } from '@commonhold/core'
 import type { ObjectIntake } from '@commonhold/node'
 import { defaults } from './options.ts'
 
@@ -45,6 +45,24 @@ export class Room {
       // Told to whoever asked; the next one has its turn whatever became of this.
     })
     return begun
+  }
+
+  /**
+   * The turn of a file that goes through to keepers: few do at once.
+   * @param open throws BusyError while others are under way. @throws BusyError after `roomWaitMs`
+   */
+  async passage<T>(open: () => T, { signal }: AbortOptions = {}): Promise<T> {
+    const { clock } = this.#components
+    const untilMs = clock.monotonicMs() + defaults.roomWaitMs
+    for (;;) {
+      signal?.throwIfAborted()
+      try {
+        return open()
+      } catch (err) {
+        if (!(err instanceof BusyError) || clock.monotonicMs() >= untilMs) throw err
+        await clock.sleep(defaults.roomLookMs, signal === undefined ? {} : { signal })
+      }
+    }
   }
 
   async #begin(

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { NoSpaceError, VirtualClock } from '@commonhold/core'
+import { BusyError, NoSpaceError, VirtualClock } from '@commonhold/core'
 import type { ObjectIntake } from '@commonhold/node'
 import { defaults } from '../src/options.ts'
 import { Room } from '../src/room.ts'
@@ -50,4 +50,22 @@ test('what never fits is refused at once, what does not fit in time then, and bo
   await aborted
   state.usedBytes = 0
   await room.begin({ origin: 'upload', sizeMax: 50 })
+})
+
+test('a file that goes through has its turn when another has passed, or is told that it is busy', async () => {
+  const { clock, room } = stage(100)
+  let busy = true
+  const open = (): string => {
+    if (busy) throw new BusyError('another passes')
+    return 'passage'
+  }
+  const first = room.passage(open)
+  await clock.advance(defaults.roomWaitMs / 2)
+  busy = false
+  await clock.advance(defaults.roomLookMs)
+  assert.equal(await first, 'passage')
+  busy = true
+  const refused = assert.rejects(room.passage(open), BusyError)
+  await clock.advance(defaults.roomWaitMs + defaults.roomLookMs)
+  await refused
 })

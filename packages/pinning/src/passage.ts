@@ -31,6 +31,7 @@ export interface PassageInit {
   readonly copiesMin: number
   /** Who could take it, best first, one node per operator. */
   readonly keepers: readonly NodeId[]
+  readonly onEnd: () => void
 }
 
 /** Roots, salts and inner nodes beside the file's own bytes: under a thousandth, and a little for small ones. */
@@ -51,6 +52,8 @@ export class Passage implements AsyncDisposable {
   readonly #room: number
   /** Keepers that have every segment so far, by operator. */
   #seats: NodeId[] = []
+  /** Whether the keepers are chosen. */
+  #opened: Promise<void> | undefined
   /** Whoever was asked and may have something of it. */
   readonly #asked = new Set<NodeId>()
 
@@ -65,11 +68,14 @@ export class Passage implements AsyncDisposable {
 
   /**
    * Resolves when at least `copiesMin` keepers have the segment durable and proved it. The first one is
-   * delivered alone: it opens the upload, and whoever refuses it is replaced by the next in rank.
+   * delivered alone: it opens the upload, and whoever refuses it is replaced by the next in rank. Those that are
+   * brought meanwhile wait for it.
    * @throws NoSpaceError when too few keepers take it
    */
   async deliver(segment: PassingSegment, options?: AbortOptions): Promise<void> {
-    const kept = segment.index === 0 ? await this.#open(segment, options) : await this.#next(segment, options)
+    if (segment.index === 0) this.#opened = this.#open(segment, options)
+    await this.#opened
+    const kept = segment.index === 0 ? this.#seats.length : await this.#next(segment, options)
     if (kept >= this.#init.copiesMin) return
     options?.signal?.throwIfAborted()
     throw new NoSpaceError(
@@ -92,6 +98,14 @@ export class Passage implements AsyncDisposable {
 
   /** Nothing of the upload is to stay at those who have no part in its end. */
   async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#tellEnd()
+    } finally {
+      this.#init.onEnd()
+    }
+  }
+
+  async #tellEnd(): Promise<void> {
     const { components, dialogue, options } = this.#parts
     await Promise.all(
       [...this.#asked].map(async (keeper) => {
@@ -108,7 +122,7 @@ export class Passage implements AsyncDisposable {
   }
 
   /** One copy more than needed, where there is somebody: a keeper that dies on the way must not end the upload. */
-  async #open(segment: PassingSegment, options?: AbortOptions): Promise<number> {
+  async #open(segment: PassingSegment, options?: AbortOptions): Promise<void> {
     const ahead = [...this.#init.keepers]
     const seat = async (): Promise<void> => {
       for (let keeper = ahead.shift(); keeper !== undefined; keeper = ahead.shift()) {
@@ -118,7 +132,6 @@ export class Passage implements AsyncDisposable {
       }
     }
     await Promise.all(Array.from({ length: this.#init.copiesMin + 1 }, seat))
-    return this.#seats.length
   }
 
   async #next(segment: PassingSegment, options?: AbortOptions): Promise<number> {

@@ -3,6 +3,7 @@
 
 import {
   type AbortOptions,
+  BusyError,
   type NodeId,
   NoSpaceError,
   type OperatorId,
@@ -96,6 +97,8 @@ export class Pool implements AsyncDisposable {
   readonly #leaving: Leaving
   readonly #wishes: Wishes
   readonly #passage: (init: PassageInit) => Passage
+  /** Passages under way. */
+  #passages = 0
   readonly #onDemand: OnDemand
   readonly #overview: Overview
   readonly #records: KeeperRecords
@@ -334,9 +337,15 @@ export class Pool implements AsyncDisposable {
   /**
    * Begins to pass a file that this node has no room for to the keepers that placement names.
    * @param size file bytes
-   * @throws NoSpaceError when fewer keepers than `copiesMin` have room for it
+   * @throws NoSpaceError when fewer keepers than `copiesMin` have room for it; BusyError while as many are under
+   * way as a keeper takes of one author: more would take one another's keepers and none would pass
    */
   openPassage(size: number, copiesMin: number): Passage {
+    if (this.#passages >= this.#options.segmentedUploadsPerMemberMax) {
+      throw new BusyError(
+        `${this.#passages} files larger than the room here are on their way to keepers. Try again when one has passed.`
+      )
+    }
     const keepers = this.#observer.keepersWithRoom(roomFor(size))
     if (keepers.length < copiesMin) {
       throw new NoSpaceError(
@@ -344,7 +353,8 @@ export class Pool implements AsyncDisposable {
           `${keepers.length} have room for them. See who has with: commonhold pool members`
       )
     }
-    return this.#passage({ size, copiesMin, keepers })
+    this.#passages++
+    return this.#passage({ size, copiesMin, keepers, onEnd: () => this.#passages-- })
   }
 
   /** Takes back this operator's wish. `false` when it had none. */

@@ -2,10 +2,10 @@
 // and kept for the whole to be offered. Bounded in uploads, in room and in time: an author that falls
 // silent has nothing here after `segmentIdleMs`. Station: SEGMENTS -> offer.
 
-import { type NodeId, toHex } from '@commonhold/core'
+import { ConflictError, type NodeId, toHex } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import type { HeldSegments } from './components.ts'
-import { slept } from './deadline.ts'
+import { slept, within } from './deadline.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import { proofDigest } from './proof.ts'
 import { rootKey } from './root-key.ts'
@@ -75,10 +75,18 @@ export class Segments {
     if (upload === undefined) return { kind: 'unknown' }
     upload.busy++
     try {
-      await upload.held.take(offer.root, from, { sizeMax: offer.size, signal: upload.over.signal })
-      const { nonce, root } = offer
+      const { nonce, root, size } = offer
       const subject = { pool: roster.poolId, nonce, keeper: components.keys.nodeId, root }
-      const digest = await proofDigest(subject, upload.held.blocks(root))
+      // Its author waits no longer either: a pull without end would keep the upload from ever being idle.
+      const digest = await within(
+        components.clock,
+        options.offerAnswerMs + (size / options.offerBytesPerSecondMin) * 1000,
+        async ({ signal }) => {
+          await upload.held.take(root, from, { sizeMax: size, signal })
+          return await proofDigest(subject, upload.held.blocks(root))
+        },
+        { signal: upload.over.signal }
+      )
       if (offer.file !== null) upload.file = toHex(rootKey(offer.file))
       return { kind: 'kept', digest }
     } catch (err) {
@@ -87,7 +95,6 @@ export class Segments {
     } finally {
       upload.busy--
       upload.usedMs = components.clock.monotonicMs()
-      if (offer.index === 0) this.#watch(name, upload, options.segmentIdleMs)
     }
   }
 
@@ -102,7 +109,9 @@ export class Segments {
     try {
       const held = await components.objects.openSegments(offer.room)
       const usedMs = components.clock.monotonicMs()
-      this.#uploads.set(name, { from, held, over: new AbortController(), usedMs, busy: 0 })
+      const upload = { from, held, over: new AbortController(), usedMs, busy: 0 }
+      this.#uploads.set(name, upload)
+      this.#watch(name, upload, options.segmentIdleMs)
       return undefined
     } catch (err) {
       if (err instanceof Error && err.name === 'NoSpaceError') return 'full'
@@ -133,7 +142,7 @@ export class Segments {
     const upload = this.#uploads.get(name)
     if (upload === undefined) return
     this.#uploads.delete(name)
-    upload.over.abort(new Error('the upload has ended'))
+    upload.over.abort(new ConflictError('The upload of this segment has ended.'))
     await upload.held[Symbol.asyncDispose]()
   }
 }

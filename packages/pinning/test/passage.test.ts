@@ -1,7 +1,7 @@
 // A file no part of which stays at its author: it goes through to keepers, and either enough of them have
 // all of it or nobody has anything. Seen to fail with `segment-wire` answers taken for `kept` without their
 // proof (the liar keeps its seat), with seats kept that missed a segment (an object that is not whole), without
-// the watch in `segments.ts` (segments outlive a dead author), and with the wish left after too few receipts.
+// the watch in `segments.ts` (segments outlive a dead author), with later segments not waiting for the first, and with the wish left after too few receipts.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -76,6 +76,17 @@ test('segment by segment to four keepers, one of which dies on the way; then it 
   await village.close()
 })
 
+test('segments that are brought before the keepers are chosen wait for them', async () => {
+  const { village, author } = await villageOf(5, 46)
+  const passage = author.pool.openPassage(whole.length, 3)
+  await Promise.all([0, 1].map((index) => deliver(author, passage, index)))
+  for (const index of [2, 3]) await deliver(author, passage, index)
+  const { copiesPromised } = await finish(author, passage)
+  await village.during(passage[Symbol.asyncDispose]())
+  assert.ok(copiesPromised >= 3)
+  await village.close()
+})
+
 test('too few keepers left: the upload ends, and nothing of it stays', async () => {
   const { village, author } = await villageOf(4, 41)
   const passage = author.pool.openPassage(whole.length, 3)
@@ -141,7 +152,7 @@ test('receipts of too few keepers take the wish back', async () => {
   await village.close()
 })
 
-test('a keeper bounds the uploads of one author, and of all', async () => {
+test('a keeper bounds the uploads of all, and an author those of its own', async () => {
   const village = await Village.of(4, 45, { keeping: { ...calm.keeping, segmentedUploadsMax: 3 } })
   const authors = [
     await village.add({ ...server, capacityBytes: 0 }),
@@ -150,14 +161,18 @@ test('a keeper bounds the uploads of one author, and of all', async () => {
   await village.run(130_000)
   const [a, b] = authors
   assert.ok(a && b)
-  const open = async (author: House): Promise<void> => {
-    await deliver(author, author.pool.openPassage(whole.length, 3), 0)
+  const open = async (author: House): Promise<Passage> => {
+    const passage = author.pool.openPassage(whole.length, 3)
+    await deliver(author, passage, 0)
+    return passage
   }
+  const first = await open(a)
   await open(a)
-  await open(a)
-  await assert.rejects(open(a), { name: 'NoSpaceError' }, 'two of one author')
+  await assert.rejects(open(a), { name: 'BusyError' }, 'two of one author')
   await open(b)
   await assert.rejects(open(b), { name: 'NoSpaceError' }, 'three of all')
+  await village.during(first[Symbol.asyncDispose]())
+  await open(a)
   await village.close()
 })
 
