@@ -1,10 +1,11 @@
 // With a real process, alone in its pool, so that what it loses is lost: a denied picture is refused at every
 // door while its block stays on disk, is served byte for byte after the undo, and is erased when the hold is
-// over, or at once by a legal order.
+// over, or at once by a legal order. Seen to fail with the log of denials not read at the start (served again once the
+// index is lost).
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { AddAnswer, DenialRow, StatusAnswer } from '../../packages/cli/src/control/protocol.ts'
@@ -26,7 +27,7 @@ test('denied, undone, denied for good, in a pool of one', { timeout: 300_000 }, 
     cid = (await node.ask<AddAnswer>('add', photo)).cid
     const files = await node.blockFiles()
     const doors = [`/ipfs/${cid}`, `/media/${digest}.jpg`, `/status/${cid}`]
-    for (let round = 0; round < 2; round++) {
+    for (const round of ['undone at once', 'killed meanwhile', 'its index lost meanwhile']) {
       await node.ask('deny', 'add', cid, '--reason', 'a test')
       for (const door of doors) assert.equal((await node.fetch(door)).status, 410, door)
       assert.deepEqual(await node.blockFiles(), files, 'the bytes stay')
@@ -35,12 +36,19 @@ test('denied, undone, denied for good, in a pool of one', { timeout: 300_000 }, 
       const [row] = await node.ask<DenialRow[]>('deny', 'ls')
       assert.ok((row?.sealed?.erasedInMs ?? 0) > 6 * 86_400_000)
       assert.equal(row?.sealed?.bytes, bytes.length)
-      if (round === 1) {
-        // The hold, and the denial, outlive the process.
+      if (round !== 'undone at once') {
         await node.kill()
+        if (round === 'its index lost meanwhile') {
+          for (const part of ['', '-wal', '-shm']) {
+            await rm(join(init.dataFolder, `index.db${part}`), { force: true })
+          }
+        }
         await node.start()
         for (const door of doors) assert.equal((await node.fetch(door)).status, 410, door)
         assert.deepEqual(await node.blockFiles(), files)
+        await until('it is sealed', 30_000, async () => {
+          return (await node.ask<StatusAnswer>('status')).space.sealed.objects === 1 || undefined
+        })
       }
       await node.ask('deny', 'rm', digest)
       const answer = await node.fetch(`/media/${digest}.jpg`)

@@ -13,6 +13,7 @@ import {
   ExchangeServer,
   exchangeProtocol,
   FileBlockStore,
+  FileRecordLogs,
   HeldSegments,
   Libp2pPoolNetwork,
   LocalDenyList,
@@ -90,7 +91,13 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
       ...(config.node.scrubRate === undefined ? {} : { scrubBytesPerSecondMax: config.node.scrubRate })
     }
   )
-  const denyList = new LocalDenyList({ database: index.tables<NodeTables>(), clock })
+  const denyList = stack.use(
+    await LocalDenyList.open({
+      database: index.tables<NodeTables>(),
+      logs: new FileRecordLogs(folder.logsPath, fileSystem),
+      clock
+    })
+  )
   const tokens = new StoredTokens({
     database: index.tables<TokenTables>(),
     random,

@@ -23,7 +23,7 @@ const large = 1024 * 1024 + 1
 test('a denial by any name holds for every name, and its undo by any name for all', async () => {
   await using folder = await temporaryFolder()
   await using storage = await openStorage(folder.path)
-  const list = new LocalDenyList({ database: storage.database, clock: systemClock })
+  await using list = await LocalDenyList.open({ ...storage, clock: systemClock })
   const { root, digest } = await storage.add(bytesOf(large, 1))
   const names: ContentName[] = [
     { kind: 'cid', cid: root },
@@ -56,7 +56,7 @@ test('a denial by any name holds for every name, and its undo by any name for al
 test('a denial holds for both names after the object is gone', async () => {
   await using folder = await temporaryFolder()
   await using storage = await openStorage(folder.path)
-  const list = new LocalDenyList({ database: storage.database, clock: systemClock })
+  await using list = await LocalDenyList.open({ ...storage, clock: systemClock })
   const { root, digest } = await storage.add(bytesOf(large, 2))
   await list.deny({ kind: 'cid', cid: root }, 'gone but not forgotten')
   await storage.objects.remove(root)
@@ -68,12 +68,12 @@ test('a denial outlives a restart, and says who, why and when', async () => {
   const name = parseContentName(toHex(new Uint8Array(32).fill(9)))
   {
     await using storage = await openStorage(folder.path)
-    const list = new LocalDenyList({ database: storage.database, clock: { wallMs: () => 1_700_000_000_000 } })
+    await using list = await LocalDenyList.open({ ...storage, clock: { wallMs: () => 1_700_000_000_000 } })
     await list.deny(name, 'first reason')
     await list.deny(name, 'second reason')
   }
   await using storage = await openStorage(folder.path)
-  const list = new LocalDenyList({ database: storage.database, clock: systemClock })
+  await using list = await LocalDenyList.open({ ...storage, clock: systemClock })
   assert.deepEqual(
     (await list.list()).map((each) => ({ ...each })),
     [{ subject: '09'.repeat(32), reason: 'second reason', deniedAtMs: 1_700_000_000_000, eraseAtOnce: false }]
@@ -83,14 +83,15 @@ test('a denial outlives a restart, and says who, why and when', async () => {
 test('a denied file is refused at the door, and taken after the undo', async () => {
   await using folder = await temporaryFolder()
   await using first = await openStorage(folder.path)
-  const list = new LocalDenyList({ database: first.database, clock: systemClock })
+  await using list = await LocalDenyList.open({ ...first, clock: systemClock })
   const { root } = await first.add(bytesOf(large, 3))
   await list.deny({ kind: 'cid', cid: root }, 'no')
   await first.objects.remove(root)
+  await list[Symbol.asyncDispose]()
   await first[Symbol.asyncDispose]()
   const policy = { decide: (subject: Parameters<LocalDenyList['decide']>[0]) => second.decide(subject) }
   await using storage = await openStorage(folder.path, { policy })
-  const second = new LocalDenyList({ database: storage.database, clock: systemClock })
+  await using second = await LocalDenyList.open({ ...storage, clock: systemClock })
   await assert.rejects(storage.add(bytesOf(large, 3)), DeniedError)
   assert.deepEqual(await storage.blocks.usage(), { blocks: 0, bytes: 0 })
   assert.equal(await second.undo({ kind: 'cid', cid: root }), true)
@@ -100,7 +101,7 @@ test('a denied file is refused at the door, and taken after the undo', async () 
 test('tells whoever listens, and stops when asked', async () => {
   await using folder = await temporaryFolder()
   await using storage = await openStorage(folder.path)
-  const list = new LocalDenyList({ database: storage.database, clock: systemClock })
+  await using list = await LocalDenyList.open({ ...storage, clock: systemClock })
   const heard: string[] = []
   const stop = list.onChange(async (_, verdict) => {
     heard.push(verdict)
@@ -111,4 +112,39 @@ test('tells whoever listens, and stops when asked', async () => {
   stop()
   await list.deny(name, 'x')
   assert.deepEqual(heard, ['deny', 'allow'])
+})
+
+test('an index that is lost, older or torn from the log denies what was denied, by every name, and nothing else', async () => {
+  await using folder = await temporaryFolder()
+  await using storage = await openStorage(folder.path)
+  const { root, digest } = await storage.add(bytesOf(large, 4))
+  const undone = parseContentName('1'.repeat(64))
+  {
+    await using list = await LocalDenyList.open({ ...storage, clock: systemClock })
+    await list.deny({ kind: 'cid', cid: root }, 'first')
+    await list.deny(undone, 'in error')
+    await list.deny({ kind: 'cid', cid: root }, 'by court order', true)
+    await list.undo(undone)
+  }
+  const restored = async (): Promise<void> => {
+    await using list = await LocalDenyList.open({ ...storage, clock: systemClock })
+    const { verdict, reasons, eraseAtOnce } = await list.decide({ digest })
+    assert.deepEqual([verdict, eraseAtOnce], ['deny', true])
+    assert.match(reasons.join(), /by court order/)
+    assert.deepEqual(
+      (await list.list()).map(({ subject }) => subject),
+      [root.toString()]
+    )
+  }
+  const lose = (): Promise<unknown> => storage.database.deleteFrom('denials').execute()
+  await lose()
+  // The object is unknown as well: only the log knows both of its names.
+  await storage.objects.remove(root)
+  await restored()
+  await lose()
+  await storage.database
+    .insertInto('denials')
+    .values({ subject: '1'.repeat(64), reason: 'in error', deniedAtMs: 1, eraseAtOnce: 0 })
+    .execute()
+  await restored()
 })

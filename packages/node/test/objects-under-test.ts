@@ -13,11 +13,13 @@ import { migrateIndex, openIndexDatabase } from '../src/index-database.ts'
 import { type Ingested, type IngestOptions, ingest } from '../src/ingest.ts'
 import { type NodeTables, nodeMigrations } from '../src/node-tables.ts'
 import { Objects } from '../src/objects.ts'
+import { FileRecordLogs } from '../src/record-log.ts'
 
 export interface Storage extends AsyncDisposable {
   readonly objects: Objects
   readonly blocks: BlockStore
   readonly database: Kysely<NodeTables>
+  readonly logs: FileRecordLogs
   /** Whether the index was begun anew. */
   readonly fresh: boolean
   add(bytes: Uint8Array | AsyncIterable<Uint8Array>, options?: IngestOptions): Promise<Ingested>
@@ -55,6 +57,7 @@ export async function openStorage(path: string, options: StorageOptions = {}): P
     objects,
     blocks,
     database,
+    logs: new FileRecordLogs(folder.logsPath, fileSystem),
     fresh: index.fresh,
     add: (bytes, addOptions) =>
       ingest(bytes instanceof Uint8Array ? once(bytes) : bytes, { objects, policy }, addOptions),
