@@ -33,7 +33,7 @@ import {
   type RosterAct,
   signRosterEntry
 } from '../src/roster/roster-entries.ts'
-import { evaluateRoster } from '../src/roster/roster-state.ts'
+import { RosterLedger } from '../src/roster/roster-ledger.ts'
 
 function key(number: number): SigningKey {
   return signingKeyFromSeed(new Uint8Array(32).fill(number))
@@ -101,10 +101,10 @@ function rosterVectors(): unknown {
     entry(other, 2, { is: 'vouch', operator: key(5).publicKey, stands: true }),
     entry(key(5), 1, { is: 'leave' })
   ]
-  const state = evaluateRoster(
+  const state = new RosterLedger(
     genesis,
     entries.map((one) => openRosterEntry(pool, one.bytes))
-  )
+  ).state()
   return {
     comment:
       'docs/protocol/roster.md. Keys: founder 01, another operator 02, node 03, recovery 04, a third operator 05.',

@@ -14,7 +14,7 @@ import {
   toHex
 } from '@commonhold/core'
 import type { RecordLog, RecordLogs } from '../components.ts'
-import { type Name, NameSet } from '../name-set.ts'
+import type { Name, NameSet } from '../name-set.ts'
 import { defaults } from '../options.ts'
 import { Serial } from '../serial.ts'
 import { type Charter, type Genesis, openGenesis } from './genesis.ts'
@@ -27,7 +27,8 @@ import {
   type RosterEntry,
   signRosterEntry
 } from './roster-entries.ts'
-import { type DelegationState, evaluateRoster, type RosterState, retained } from './roster-state.ts'
+import { RosterLedger } from './roster-ledger.ts'
+import { authorOf, type DelegationState, type RosterState } from './roster-state.ts'
 
 export interface RosterParts {
   readonly logs: RecordLogs
@@ -59,9 +60,7 @@ export class StoredRoster implements Roster, AsyncDisposable {
   readonly #log: RecordLog
   readonly #listeners = new Set<(fetched: boolean) => void>()
   readonly #serial = new Serial()
-  #entries: Map<string, Signed<RosterEntry>>
-  #state: RosterState
-  #names: NameSet
+  readonly #ledger: RosterLedger
   #view: View | undefined
 
   private constructor(
@@ -73,9 +72,7 @@ export class StoredRoster implements Roster, AsyncDisposable {
     this.#genesis = genesis
     this.#clock = clock
     this.#log = log
-    this.#entries = new Map(entries.map((entry) => [toHex(entry.hash), entry]))
-    this.#state = evaluateRoster(genesis, entries)
-    this.#names = new NameSet(this.#entries.keys())
+    this.#ledger = new RosterLedger(genesis, entries)
   }
 
   /** Makes the genesis durable here: the first record of the roster's log. Idempotent. */
@@ -102,7 +99,7 @@ export class StoredRoster implements Roster, AsyncDisposable {
       if (genesis === undefined || Buffer.compare(genesis.hash, poolId) !== 0) {
         throw new MalformedRecordError('roster log', 'it does not begin with the genesis record of this pool')
       }
-      return new StoredRoster(genesis, parts.clock, log, retained(genesis, entries))
+      return new StoredRoster(genesis, parts.clock, log, entries)
     } catch (err) {
       await log[Symbol.asyncDispose]()
       throw err
@@ -127,11 +124,11 @@ export class StoredRoster implements Roster, AsyncDisposable {
 
   /** All that the entries say, expired delegations included. */
   get state(): RosterState {
-    return this.#state
+    return this.#ledger.state()
   }
 
   charter(): Charter {
-    return this.#state.charter
+    return this.state.charter
   }
 
   members(): readonly Member[] {
@@ -143,26 +140,24 @@ export class StoredRoster implements Roster, AsyncDisposable {
   }
 
   operators(): readonly Operator[] {
-    return [...this.#state.operators.values()].filter((operator) => !operator.left)
+    return [...this.state.operators.values()].filter((operator) => !operator.left)
   }
 
   operator(id: OperatorId): Operator | undefined {
-    return this.#state.operators.get(id)
+    return this.state.operators.get(id)
   }
 
   operatorOf(node: NodeId): OperatorId | undefined {
-    return this.#state.delegations.get(node)?.operator
+    return this.state.delegations.get(node)?.operator
   }
 
   /** Whether the newest word of this operator about itself is that it joined. */
   hasJoined(operator: Uint8Array): boolean {
-    return [...this.#entries.values()].some(
-      ({ signer, body }) => body.act.is === 'join' && Buffer.compare(signer, operator) === 0
-    )
+    return this.#ledger.by(toHex(operator)).some(({ body }) => body.act.is === 'join')
   }
 
   mayAuthor(node: NodeId, operator: OperatorId): boolean {
-    return this.#state.authors.has(`${operator} ${node}`)
+    return this.state.authors.has(authorOf(operator, node))
   }
 
   /** `fetched`: we asked for what changed it, so it is no news to others. */
@@ -173,19 +168,19 @@ export class StoredRoster implements Roster, AsyncDisposable {
 
   /** Hashes of all entries held. */
   get names(): NameSet {
-    return this.#names
+    return this.#ledger.names
   }
 
   /** These entries, those that this operator signed first. */
   ownFirst(names: readonly Name[], own: OperatorId | undefined): Uint8Array[] {
-    const held = names.flatMap((name) => this.#entries.get(name) ?? [])
+    const held = names.flatMap((name) => this.#ledger.get(name) ?? [])
     const isOwn = (entry: Signed<RosterEntry>): boolean => operatorIdOf(entry.signer) === own
     return [...held.filter(isOwn), ...held.filter((entry) => !isOwn(entry))].map((entry) => entry.hash)
   }
 
   /** Signed entries by hash; unknown ones are left out. */
   entries(hashes: readonly Uint8Array[]): Uint8Array[] {
-    return hashes.flatMap((hash) => this.#entries.get(toHex(hash))?.bytes ?? [])
+    return hashes.flatMap((hash) => this.#ledger.get(toHex(hash))?.bytes ?? [])
   }
 
   /**
@@ -205,9 +200,8 @@ export class StoredRoster implements Roster, AsyncDisposable {
    */
   sign(act: OwnAct, key: SigningKey, options?: AbortOptions): Promise<Signed<RosterEntry>> {
     return this.#serial.run(async () => {
-      const own = [...this.#entries.values()]
-        .filter((entry) => Buffer.compare(entry.signer, key.publicKey) === 0)
-        .sort((a, b) => b.body.seq - a.body.seq)
+      const said = this.#ledger.by(toHex(key.publicKey))
+      const own = [...said].sort((a, b) => b.body.seq - a.body.seq)
       const seq = (own[0]?.body.seq ?? 0) + 1
       const prev = own.find((entry) => isAdministratorAct(entry.body.act))?.hash ?? null
       const chained = act.is === 'admit' || act.is === 'remove' || act.is === 'revoke'
@@ -225,24 +219,15 @@ export class StoredRoster implements Roster, AsyncDisposable {
   }
 
   async #take(opened: readonly Signed<RosterEntry>[], fetched: boolean): Promise<number> {
-    const fresh = new Map<string, Signed<RosterEntry>>()
-    for (const entry of opened) {
-      if (!this.#entries.has(toHex(entry.hash))) fresh.set(toHex(entry.hash), entry)
-    }
-    if (fresh.size === 0) return 0
-    const kept = retained(this.#genesis, [...this.#entries.values(), ...fresh.values()])
-    const signers = new Set(kept.map((entry) => toHex(entry.signer)))
-    if (signers.size > defaults.operatorsMax) {
+    const change = this.#ledger.change(opened)
+    if (change.signers > defaults.operatorsMax) {
       throw new BusyError(`The roster has no room for more than ${defaults.operatorsMax} operators.`)
     }
-    const keptHashes = new Set(kept.map((entry) => toHex(entry.hash)))
-    const taken = [...fresh].filter(([hash]) => keptHashes.has(hash)).map(([, entry]) => entry)
+    const { taken } = change
     if (taken.length === 0) return 0
     // Durable before anybody acts on it: a member we removed must stay removed after a crash.
     await this.#log.append(taken.map((entry) => entry.bytes))
-    this.#entries = new Map(kept.map((entry) => [toHex(entry.hash), entry]))
-    this.#state = evaluateRoster(this.#genesis, kept)
-    this.#names = new NameSet(this.#entries.keys())
+    this.#ledger.apply(change)
     this.#view = undefined
     for (const listener of this.#listeners) listener(fetched)
     return taken.length
@@ -253,8 +238,8 @@ export class StoredRoster implements Roster, AsyncDisposable {
     if (this.#view !== undefined && nowMs < this.#view.untilMs) return this.#view
     let untilMs = Number.POSITIVE_INFINITY
     const members: Member[] = []
-    for (const delegation of this.#state.delegations.values()) {
-      const operator = this.#state.operators.get(delegation.operator)
+    for (const delegation of this.state.delegations.values()) {
+      const operator = this.state.operators.get(delegation.operator)
       if (delegation.expiresAt <= nowMs || operator === undefined || operator.left) continue
       untilMs = Math.min(untilMs, delegation.expiresAt)
       members.push(memberOf(delegation, operator.counted))
