@@ -120,6 +120,7 @@ export class MemoryNode implements ControlledNode {
       storeChanges: 0,
       suspectGroups: 1,
       suspectProofsLeft: 2,
+      overdue: 0,
       silentAbout: []
     }
   }

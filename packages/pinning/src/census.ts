@@ -242,6 +242,11 @@ export class Census {
     await this.#copyRow(root, keeper).set(news.asked(this.#parts.time.nowMs()))
   }
 
+  /** Nothing is known that was not before, but when it is to be asked again. */
+  noteUnanswered(root: CID): void {
+    this.#tell([root])
+  }
+
   async noteProven(root: CID, keeper: NodeId): Promise<void> {
     await this.noteClaim(root, keeper)
     await this.#copyRow(root, keeper).set(news.proven(this.#parts.time.nowMs()))

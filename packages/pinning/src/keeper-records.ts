@@ -36,6 +36,8 @@ export interface KeeperRecord {
   /** Groups of its under suspicion, and right answers still to come in all of them. */
   readonly suspectGroups: number
   readonly suspectProofsLeft: number
+  /** Objects it still owes an answer about: asked, and silent since. */
+  readonly overdue: number
   /** Objects it is silent about while it answers about others. */
   readonly silentAbout: readonly CID[]
 }
@@ -103,7 +105,13 @@ export class KeeperRecords {
   ): Promise<KeeperRecord> {
     const nowMs = this.#parts.time.nowMs()
     const { right_ms, wrong_ms, wrong_root, wrong_by, epochs, ...counts } = await this.#row(keeper)
-    const silences = await this.#parts.components.database
+    const { database } = this.#parts.components
+    const { overdue } = await database
+      .selectFrom('silence')
+      .select((eb) => eb.fn.countAll<number>().as('overdue'))
+      .where('keeper', '=', keeper)
+      .executeTakeFirstOrThrow()
+    const silences = await database
       .selectFrom('silence')
       .select('root')
       .where('keeper', '=', keeper)
@@ -118,6 +126,7 @@ export class KeeperRecords {
       ...(wrong_ms === null || wrong_root === null || wrong_by === null
         ? {}
         : { lastWrong: { root: rootOfKey(wrong_root), by: wrong_by, ageMs: nowMs - wrong_ms } }),
+      overdue: Number(overdue),
       silentAbout: silences.map(({ root }) => rootOfKey(root))
     }
   }

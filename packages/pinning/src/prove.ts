@@ -241,10 +241,12 @@ export class Prover {
         case 'declined':
           await this.#census.noteDeclined(root, keeper)
           break
-        case 'busy':
-          break
         case 'silent':
           this.counts.silent++
+          this.#census.noteUnanswered(root)
+          break
+        case 'busy':
+          this.#census.noteUnanswered(root)
           break
       }
     }

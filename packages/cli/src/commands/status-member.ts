@@ -8,7 +8,7 @@ import { formatAge } from '../units.ts'
 export async function showMember({ node, terminal, signal }: Session, member: string): Promise<void> {
   const record = await node.get<KeeperRecordAnswer>('/status/member', { query: { node: member }, signal })
   if (terminal.json) return terminal.document(record)
-  const { lastRightAgeMs, lastWrong, silentAbout, suspectGroups, suspectProofsLeft } = record
+  const { lastRightAgeMs, lastWrong, overdue, silentAbout, suspectGroups, suspectProofsLeft } = record
   const rows = (['right', 'late', 'wrong', 'silent', 'declined', 'busy', 'absent'] as const).map(
     (outcome) => [outcome, String(record[outcome])]
   )
@@ -25,6 +25,7 @@ export async function showMember({ node, terminal, signal }: Session, member: st
       `${suspectGroups} of its groups are in doubt until ${suspectProofsLeft} more answers are right.`
     )
   }
+  if (overdue > 0) terminal.line(`It still owes answers about ${overdue} objects: overdue, and no fault.`)
   if (silentAbout.length > 0) {
     terminal.line('Silent about these, while it answers about others; not counted after three times:')
     for (const cid of silentAbout) terminal.line(`  ${cid}`)

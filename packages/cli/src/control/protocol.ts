@@ -273,6 +273,8 @@ export interface KeeperRecordAnswer {
   readonly lastWrong?: { readonly cid: string; readonly by: 'digest' | 'path'; readonly ageMs: number }
   readonly suspectGroups: number
   readonly suspectProofsLeft: number
+  /** Objects it still owes an answer about: asked, and silent since. */
+  readonly overdue: number
   /** Objects it is silent about while it answers about others. */
   readonly silentAbout: readonly string[]
 }

@@ -15,6 +15,9 @@ const silenceMs = 30_000
 
 type Handler = (from: NodeId, message: Uint8Array) => Promise<Uint8Array>
 
+/** What a node that does not run our code makes of a message. */
+export type Twist = (from: NodeId, message: Uint8Array, honest: Handler) => Promise<Uint8Array>
+
 export class Wires {
   readonly #clock: VirtualClock
   readonly #random: Random
@@ -26,6 +29,8 @@ export class Wires {
   requests = 0
   /** Announcements are lost, all of them. */
   mute = false
+  /** By node: what answers in place of its handler. */
+  readonly twists: Map<NodeId, Twist> = new Map()
   /** Sees every request as it leaves. */
   onRequest: ((from: NodeId, to: NodeId, message: Uint8Array) => void) | undefined
 
@@ -112,7 +117,10 @@ export class Wires {
     await this.travel(from, to, options)
     const end = this.#ends.get(to)
     if (end?.handler === undefined) throw new UnreachableError(`${to} does not answer.`)
-    const answer = await end.handler(from, message.slice())
+    const twist = this.twists.get(to)
+    const answer = await (twist === undefined
+      ? end.handler(from, message.slice())
+      : twist(from, message.slice(), end.handler))
     await this.travel(to, from, options)
     return answer.slice()
   }
