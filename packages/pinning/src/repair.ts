@@ -5,7 +5,7 @@
 import { type NodeId, type RecordType, toHex } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
-import { intentMsFor } from './by-size.ts'
+import { intentMsFor, patientWith } from './by-size.ts'
 import type { Census } from './census.ts'
 import type { FetchOptions, HeldObject } from './components.ts'
 import { slept, within } from './deadline.ts'
@@ -18,6 +18,7 @@ import type { Presence } from './presence.ts'
 import type { Reports } from './report.ts'
 import { rootKey } from './root-key.ts'
 import type { RepairState } from './status.ts'
+import { isLive, stands } from './tally.ts'
 
 type Fetch = Extract<Action, { kind: 'fetch' }>
 
@@ -272,9 +273,13 @@ export class Repairs {
     }
   }
 
-  /** Tells every source that we mean to fetch; one `enough` is enough. */
+  /**
+   * Tells every source that we mean to fetch. One `enough` is enough, of one whose copy is live: who merely claims
+   * to have it counts itself, and would for ever keep the copy from being made that is made for its own.
+   */
   async #askSources(job: Job): Promise<readonly NodeId[] | 'enough'> {
     const { components, dialogue, options } = this.#parts
+    const live = new Set((await this.#census.copiesOf(job.root)).filter(isLive).map(({ node }) => node))
     const willing: NodeId[] = []
     const silent: NodeId[] = []
     for (const source of job.from) {
@@ -286,7 +291,7 @@ export class Repairs {
           { signal: this.#stop.signal }
         )
         this.#presence.noteAlive(source)
-        if (answer === 'enough') return 'enough'
+        if (answer === 'enough' && live.has(source)) return 'enough'
         if (answer === 'absent') await this.#census.noteAbsent(job.root, source)
         else willing.push(source)
       } catch (err) {
@@ -312,10 +317,11 @@ export class Repairs {
       ([node, untilMs]) => untilMs > nowMs && this.#presence.isReachable(node)
     )
     const asker = roster.operatorOf(from)
+    // As a plan counts: a claim that is never proven must not keep the copy from being made that is made for it.
+    const patient = patientWith(size, options)
     const counted = new Set(
       known
-        .filter((copy) => copy.counted && copy.awayMs === 0)
-        .filter((copy) => copy.state.kind !== 'corrupt' && copy.state.kind !== 'declined')
+        .filter((copy) => copy.counted && copy.awayMs === 0 && stands(copy, patient.repairDelayMs, patient))
         .map((copy) => copy.operator)
     )
     for (const [node] of coming) counted.add(roster.operatorOf(node) ?? node)

@@ -21,6 +21,8 @@ export interface Copy {
   readonly askedAgeMs?: number
   /** Somebody says it failed their challenge: no verdict, but a reason to ask ourselves, now. */
   readonly doubted?: boolean
+  /** For how long its answers have been right and too late to be proofs. */
+  readonly lateForMs?: number
 }
 
 export type CopyState =
@@ -86,7 +88,8 @@ export function isLive(copy: Copy): boolean {
   return copy.awayMs === 0 && (copy.state.kind === 'own' || copy.state.kind === 'proven')
 }
 
-function stands(copy: Copy, patienceMs: number, options: KeepingOptions): boolean {
+/** Whether it keeps others from making another copy. */
+export function stands(copy: Copy, patienceMs: number, options: KeepingOptions): boolean {
   switch (copy.state.kind) {
     case 'own':
       return true

@@ -49,6 +49,17 @@ export function replay(liar: House, from: House): void {
   wires.twists.set(liar.id, relayed)
 }
 
+/** Keeps no bytes and reads those of whoever has them, over a link of that speed, when it is asked. */
+export function fetchOnDemand(liar: House, bytesPerSecond: number): void {
+  const { village, disk } = liar
+  disk.lies = true
+  disk.fetching = async (root, size) => {
+    await village.clock.sleep((size / bytesPerSecond) * 1000)
+    const [source] = village.holdingHouses(root)
+    return source?.disk.bytesOf(root) ?? new Uint8Array(1)
+  }
+}
+
 /** Speaks about everything but challenges. */
 export function keepSilent(liar: House): void {
   const { wires, clock } = liar.village

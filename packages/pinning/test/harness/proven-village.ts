@@ -22,18 +22,24 @@ export interface ProvenVillage {
   readonly roots: readonly CID[]
 }
 
-/** @param bytes of each object, as its wish says */
-export async function provenVillage(seed: number, objects: number, bytes = 20): Promise<ProvenVillage> {
-  const village = await Village.of(3, seed, { keeping, sync: { syncIntervalMs: dayMs } })
+export async function provenVillage(
+  seed: number,
+  objects: number,
+  options: Partial<KeepingOptions> = {}
+): Promise<ProvenVillage> {
+  const village = await Village.of(3, seed, {
+    keeping: { ...keeping, ...options },
+    sync: { syncIntervalMs: dayMs }
+  })
   const author = village.house(0)
   for (let i = 0; i < objects; i++) {
     const text = new TextEncoder().encode(`picture ${i} of ${seed}`)
-    for (const house of village.nodes.slice(1)) house.disk.put(text, 'repair', bytes)
-    village.roots.push(author.disk.put(text, 'upload', bytes))
+    for (const house of village.nodes.slice(1)) house.disk.put(text, 'repair')
+    village.roots.push(author.disk.put(text))
   }
   await village.during(
     Promise.all(
-      village.roots.map((root) => author.pool.want({ root, size: bytes, copiesMin: 3, visibility: 'public' }))
+      village.roots.map((root) => author.pool.want({ root, size: 20, copiesMin: 3, visibility: 'public' }))
     )
   )
   await until(village, hourMs, dayMs, async () => {
@@ -67,4 +73,10 @@ export async function accusedMs(liar: House): Promise<number | undefined> {
   const records = await Promise.all(othersThan(liar).map((house) => house.pool.keeperRecord(liar.id)))
   const ages = records.flatMap(({ lastWrong }) => lastWrong?.ageMs ?? [])
   return ages.length === 0 ? undefined : liar.village.clock.monotonicMs() - Math.max(...ages)
+}
+
+/** What one node takes another's copy for. */
+export async function holderOf(judge: House, root: CID, keeper: House): Promise<string | undefined> {
+  const status = await judge.pool.status(root)
+  return status?.holders.find(({ node }) => node === keeper.id)?.state
 }

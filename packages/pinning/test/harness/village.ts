@@ -270,9 +270,10 @@ export class House {
 
   async put(text: string, terms: Partial<Wish> = {}): Promise<{ root: CID; result: WantResult }> {
     const bytes = new TextEncoder().encode(text)
-    const root = this.disk.put(bytes)
+    const size = terms.size ?? bytes.length
+    const root = this.disk.put(bytes, 'upload', size)
     this.village.roots.push(root)
-    const wish: Wish = { root, size: bytes.length, copiesMin: 3, visibility: 'public', ...terms }
+    const wish: Wish = { root, size, copiesMin: 3, visibility: 'public', ...terms }
     const result = await this.village.during(this.pool.want(wish))
     return { root, result }
   }
