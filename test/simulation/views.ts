@@ -175,7 +175,8 @@ export class Views {
       asked_ms: orNull(own?.askedMs),
       corrupt_ms: orNull(own?.corruptMs),
       declined_ms: null,
-      doubted: this.doubts(viewer, held) ? 1 : 0
+      doubted: this.doubts(viewer, held) ? 1 : 0,
+      late_ms: null
     }
   }
 

@@ -132,6 +132,7 @@ export class NodeHealth implements AsyncDisposable {
     ])
     counter('proofs_total', 'Answers to challenges of this node since the start, by outcome.', [
       ['{outcome="right"}', summary.proofs.made],
+      ['{outcome="late"}', summary.proofs.late],
       ['{outcome="wrong"}', summary.proofs.wrong],
       ['{outcome="silent"}', summary.proofs.silent]
     ])

@@ -8,6 +8,11 @@ export function answerMsFor(bytes: number, options: KeepingOptions): number {
   return options.proofAnswerMs + timeFor(bytes, options.proofBytesPerSecondMin)
 }
 
+/** How long the slowest disk takes to answer a challenge over so many bytes, the way there and back included. */
+export function readMsFor(bytes: number, options: KeepingOptions): number {
+  return options.proofWayMs + timeFor(bytes, options.proofDiskBytesPerSecondMin)
+}
+
 /** How long a keeper may take to make an offered object durable. */
 export function offerMsFor(bytes: number, options: KeepingOptions): number {
   return options.offerAnswerMs + timeFor(bytes, options.offerBytesPerSecondMin)

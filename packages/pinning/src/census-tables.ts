@@ -27,6 +27,8 @@ export interface CensusTables extends StandingTables {
     corrupt_ms: number | null
     declined_ms: number | null
     doubted: number
+    /** First of the right answers that were too late to prove it, since the last that was not. */
+    late_ms: number | null
   }
   /** Right answers to others, as they signed. */
   proof_word: {

@@ -254,6 +254,19 @@ export class Census {
     this.#tell([root])
   }
 
+  /** A right answer that came too late to be a proof. */
+  async noteLate(root: CID, keeper: NodeId): Promise<void> {
+    await this.noteClaim(root, keeper)
+    const { late_ms } = await this.#parts.components.database
+      .selectFrom('copy')
+      .select('late_ms')
+      .where('root', '=', rootKey(root))
+      .where('keeper', '=', keeper)
+      .executeTakeFirstOrThrow()
+    await this.#copyRow(root, keeper).set(news.late({ late_ms }, this.#parts.time.nowMs()))
+    this.#tell([root])
+  }
+
   /** One wrong answer: this copy is corrupt, and every other of its group there must prove itself anew. */
   async noteWrong(root: CID, keeper: NodeId): Promise<void> {
     await this.#copyRow(root, keeper).set(news.wrong(this.#parts.time.nowMs()))

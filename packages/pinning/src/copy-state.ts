@@ -46,7 +46,8 @@ export function copyOf(row: CopyRow, words: readonly WordRow[], view: CopyView):
     state: stateOf(row, words, view),
     ...(row.proven_ms === null ? {} : { ownProofAgeMs: view.nowMs - row.proven_ms }),
     ...(row.asked_ms === null ? {} : { askedAgeMs: view.nowMs - row.asked_ms }),
-    ...(row.doubted === 1 ? { doubted: true } : {})
+    ...(row.doubted === 1 ? { doubted: true } : {}),
+    ...(row.late_ms === null ? {} : { lateForMs: view.nowMs - row.late_ms })
   }
 }
 
@@ -107,7 +108,8 @@ export function claimed(key: Uint8Array, keeper: NodeId, group: number, nowMs: n
     asked_ms: null,
     corrupt_ms: null,
     declined_ms: null,
-    doubted: 0
+    doubted: 0,
+    late_ms: null
   }
 }
 
@@ -120,6 +122,13 @@ export const news = {
   proven: (nowMs: number): Partial<CopyRow> => ({
     proven_ms: nowMs,
     corrupt_ms: null,
+    doubted: 0,
+    declined_ms: null,
+    late_ms: null
+  }),
+  /** It answers for the bytes, so that neither a refusal nor a doubt is left; whether it has them nobody knows. */
+  late: (row: Pick<CopyRow, 'late_ms'>, nowMs: number): Partial<CopyRow> => ({
+    late_ms: row.late_ms ?? nowMs,
     doubted: 0,
     declined_ms: null
   }),

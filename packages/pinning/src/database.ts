@@ -174,11 +174,19 @@ const takedownTables: Migration = {
   }
 }
 
+const lateAnswers: Migration = {
+  name: '0006-late-answers',
+  async up(db) {
+    await db.schema.alterTable('copy').addColumn('late_ms', 'integer').execute()
+  }
+}
+
 /** In order; each runs once per index database. */
 export const pinningMigrations: readonly Migration[] = [
   wishTables,
   censusTables,
   standingTables,
   keeperTables,
-  takedownTables
+  takedownTables,
+  lateAnswers
 ]

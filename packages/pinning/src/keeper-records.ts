@@ -12,10 +12,8 @@ type Row = KeeperTables['keeper_record']
 
 export interface AnswerNote {
   readonly root: CID
-  readonly outcome: 'proven' | 'wrong' | 'absent' | 'declined' | 'busy' | 'silent'
+  readonly outcome: 'proven' | 'late' | 'wrong' | 'absent' | 'declined' | 'busy' | 'silent'
   readonly by: 'digest' | 'path' | 'none'
-  /** Right, and slower than a disk would be. */
-  readonly late?: boolean
 }
 
 /** Counts are of answers about objects, to challenges of this node, ever. */
@@ -27,7 +25,7 @@ export interface KeeperRecord {
   readonly declined: number
   readonly busy: number
   readonly absent: number
-  /** Of the right ones, those slower than a disk: perhaps fetched, perhaps a slow disk. */
+  /** Right and slower than a disk: perhaps fetched, perhaps a slow disk. No proof, and no fault. */
   readonly late: number
   /** How often it came back with another store. */
   readonly storeChanges: number
@@ -75,9 +73,8 @@ export class KeeperRecords {
     if (notes.length === 0) return
     const nowMs = this.#parts.time.nowMs()
     const row = await this.#row(keeper)
-    for (const { root, outcome, by, late } of notes) {
+    for (const { root, outcome, by } of notes) {
       row[outcome === 'proven' ? 'right' : outcome]++
-      if (late === true) row.late++
       if (outcome === 'proven') row.right_ms = nowMs
       if (outcome === 'wrong') {
         row.wrong_ms = nowMs

@@ -67,7 +67,7 @@ export interface KeepingOptions {
    * doubts a keeper over one lost packet, more lets it park an object longer. @default 3
    */
   readonly silenceStrikesMax: number
-  /** Slowest disk, in bytes per second: a right answer to `proofTellBytesMin` or more that took longer is late. 100 Mbit/s bring 12.5 MB/s. Higher takes old home disks for fetchers. @default 20971520 (20 MiB/s) */
+  /** Slowest disk, in bytes per second: a right answer about `proofTellBytesMin` or more that took longer is late, and no proof. 100 Mbit/s bring 12.5 MB/s. Higher leaves large copies on old home disks uncounted, lower counts on who fetches what it should keep. @default 20971520 (20 MiB/s) */
   readonly proofDiskBytesPerSecondMin: number
   /** What such an answer may take beside reading, in ms: the way there and back, twice. More hides the fetching of smaller objects, less takes far keepers for fetchers. @default 300 */
   readonly proofWayMs: number
@@ -96,9 +96,9 @@ export interface KeepingOptions {
   /** Part of bytes, burst and answers at once that one operator's nodes get, however many there are. More lets two challengers use up what is there for all, less makes a pool of three wait. @default 0.5 */
   readonly answerOperatorShare: number
   /**
-   * Bytes of one challenge from which on a late answer says something, in bytes: fetching so much over
-   * 100 Mbit/s takes 1.34 s, longer than any disk that is a disk. Also what makes a reading large: one of
-   * those runs at a time. @default 16777216 (16 MiB)
+   * Bytes of an object from which on a late answer says something, in bytes: fetching so much over
+   * 100 Mbit/s takes 1.34 s, longer than any disk that is a disk. Also what makes a reading large: it is
+   * asked for alone, and a keeper does one at a time. @default 16777216 (16 MiB)
    */
   readonly proofTellBytesMin: number
   /** Bytes of blocks in the answer to one who has no copy, at most. @default 3145728 (3 MiB) */

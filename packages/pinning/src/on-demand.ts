@@ -73,7 +73,10 @@ export class OnDemand {
 
   async #proveClaims(root: CID, options?: AbortOptions): Promise<void> {
     const copies = await this.#stations.census.copiesOf(root)
-    const unproven = copies.filter((copy) => copy.awayMs === 0 && copy.state.kind === 'claimed')
+    // Who is late is asked again by the loop: at once it would read a large object over and over.
+    const unproven = copies.filter(
+      ({ awayMs, state, lateForMs }) => awayMs === 0 && state.kind === 'claimed' && lateForMs === undefined
+    )
     // A failure shows in the next look, which throws for whoever still waits.
     await Promise.allSettled(unproven.map((copy) => this.#proveOne(root, copy, options)))
   }

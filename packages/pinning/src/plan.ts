@@ -384,10 +384,19 @@ function proofsOf(view: View): Action[] {
 function overdueMs(copy: Copy, view: View): number {
   const { options } = view
   const { askedAgeMs, ownProofAgeMs, state } = copy
-  if (askedAgeMs !== undefined && askedAgeMs < options.proofRetryMs) return askedAgeMs - options.proofRetryMs
+  const retryMs = retryMsOf(copy, options)
+  if (askedAgeMs !== undefined && askedAgeMs < retryMs) return askedAgeMs - retryMs
   if (copy.doubted === true) return 0
   if (ownProofAgeMs !== undefined) return ownProofAgeMs - renewalAgeMs(view)
   return state.kind === 'claimed' ? state.forMs - options.proofSettleMs : 0
+}
+
+/**
+ * Wait before it is asked again. Who is late is asked at growing intervals, for the next answer costs two readings
+ * of a large object and is likely to be late as well.
+ */
+function retryMsOf({ lateForMs = 0 }: Copy, options: KeepingOptions): number {
+  return Math.min(Math.max(options.proofRetryMs, lateForMs / 2), options.proofEveryMs)
 }
 
 /** Spread, so that what came in one day is not asked for in one day ever after. */
@@ -460,7 +469,7 @@ function nextReviewMs(view: View): number | undefined {
   const waits: number[] = []
   for (const copy of view.copies) {
     if (copy.awayMs > 0) waits.push(counts.patienceMs - copy.awayMs)
-    if (copy.askedAgeMs !== undefined) waits.push(options.proofRetryMs - copy.askedAgeMs)
+    if (copy.askedAgeMs !== undefined) waits.push(retryMsOf(copy, options) - copy.askedAgeMs)
     if (copy.ownProofAgeMs !== undefined) waits.push(renewalAgeMs(view) - copy.ownProofAgeMs)
     if (copy.state.kind === 'proven') waits.push(options.proofAgeMsMax - copy.state.ageMs)
     if (copy.state.kind === 'claimed') {

@@ -5,7 +5,7 @@
 
 import { type AbortOptions, type NodeId, toHex, unlessAborted } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
-import { answerMsFor } from './by-size.ts'
+import { answerMsFor, readMsFor } from './by-size.ts'
 import type { Census } from './census.ts'
 import { challengeRequest, type ProofAnswer, pathRequest } from './challenge.ts'
 import { within } from './deadline.ts'
@@ -19,14 +19,19 @@ import { rootKey } from './root-key.ts'
 
 export interface Verdict {
   readonly root: CID
-  readonly outcome: 'proven' | 'wrong' | 'absent' | 'declined' | 'busy' | 'silent'
+  /** `late`: right, and slower than any disk, so perhaps fetched: no proof and no fault. */
+  readonly outcome: 'proven' | 'late' | 'wrong' | 'absent' | 'declined' | 'busy' | 'silent'
   readonly by: 'digest' | 'path' | 'none'
   /** Whether the keeper promised not to release it for `holdMsFor` its size from `askedMs` on. */
   readonly held: boolean
   /** Monotonic time just before we asked. */
   readonly askedMs: number
-  /** Right, and slower than a disk would be. */
-  readonly late?: boolean
+}
+
+interface Sized {
+  readonly root: CID
+  /** Of the object, as its wish says. */
+  readonly bytes: number
 }
 
 export interface ChallengeOptions extends AbortOptions {
@@ -42,7 +47,12 @@ export class Prover {
   readonly #records: KeeperRecords
   /** By `keeper root`, what is asked and without an answer yet: one question about one copy at a time. */
   readonly #pending = new Map<string, Promise<readonly Verdict[]>>()
-  readonly counts: { made: number; wrong: number; silent: number } = { made: 0, wrong: 0, silent: 0 }
+  readonly counts: { made: number; late: number; wrong: number; silent: number } = {
+    made: 0,
+    late: 0,
+    wrong: 0,
+    silent: 0
+  }
   /** Told when comparing found our own copy damaged. */
   onDamage: (root: CID) => void = () => {}
 
@@ -99,33 +109,45 @@ export class Prover {
   async #ask(keeper: NodeId, roots: readonly CID[], options?: ChallengeOptions): Promise<Verdict[]> {
     const { here, elsewhere } = await this.#sort(roots)
     const verdicts: Verdict[] = []
-    const { proofObjectsMax } = this.#parts.options
-    for (let i = 0; i < here.length; i += proofObjectsMax) {
-      verdicts.push(...(await this.#byDigest(keeper, here.slice(i, i + proofObjectsMax), options)))
+    for (const question of this.#questions(here)) {
+      verdicts.push(...(await this.#byDigest(keeper, question, options)))
     }
-    for (const root of elsewhere) verdicts.push(await this.#byPath(keeper, root, options))
+    for (const one of elsewhere) verdicts.push(await this.#byPath(keeper, one, options))
     await this.#record(keeper, verdicts)
     return verdicts
   }
 
-  async #sort(roots: readonly CID[]): Promise<{ here: CID[]; elsewhere: CID[] }> {
-    const here: CID[] = []
-    const elsewhere: CID[] = []
-    for (const root of roots) ((await this.#parts.components.objects.has(root)) ? here : elsewhere).push(root)
+  async #sort(roots: readonly CID[]): Promise<{ here: Sized[]; elsewhere: Sized[] }> {
+    const { components, wanted } = this.#parts
+    const here: Sized[] = []
+    const elsewhere: Sized[] = []
+    for (const root of roots) {
+      const bytes = (await wanted.get(root))?.size ?? 0
+      ;((await components.objects.has(root)) ? here : elsewhere).push({ root, bytes })
+    }
     return { here, elsewhere }
   }
 
-  async #byDigest(keeper: NodeId, roots: readonly CID[], options?: ChallengeOptions): Promise<Verdict[]> {
+  /** Small ones together; a large one alone, for beside others that are quickly read its fetching would not show. */
+  #questions(objects: readonly Sized[]): (readonly Sized[])[] {
+    const { proofObjectsMax } = this.#parts.options
+    const small = objects.filter((one) => !this.#tells(one))
+    const questions: (readonly Sized[])[] = objects.filter((one) => this.#tells(one)).map((one) => [one])
+    for (let i = 0; i < small.length; i += proofObjectsMax) {
+      questions.push(small.slice(i, i + proofObjectsMax))
+    }
+    return questions
+  }
+
+  async #byDigest(keeper: NodeId, asked: readonly Sized[], options?: ChallengeOptions): Promise<Verdict[]> {
     const { components, dialogue, roster, options: limits } = this.#parts
+    const roots = asked.map(({ root }) => root)
     const nonce = components.random.bytes(nonceBytes)
     for (const root of roots) await this.#census.noteAsked(root, keeper)
-    const sizes = await Promise.all(
-      roots.map(async (root) => (await this.#parts.wanted.get(root))?.size ?? 0)
-    )
-    const bytes = sizes.reduce((sum, size) => sum + size, 0)
+    const bytes = asked.reduce((sum, one) => sum + one.bytes, 0)
     const askedMs = components.clock.monotonicMs()
     const verdictOf = (root: CID, outcome: Verdict['outcome'], held = false): Verdict => {
-      const by = outcome === 'proven' || outcome === 'wrong' ? 'digest' : 'none'
+      const by = outcome === 'proven' || outcome === 'late' || outcome === 'wrong' ? 'digest' : 'none'
       return { root, outcome, by, held, askedMs }
     }
     let answers: readonly ProofAnswer[]
@@ -134,12 +156,7 @@ export class Prover {
         components.clock,
         answerMsFor(bytes, limits),
         (abort) =>
-          dialogue.ask(
-            keeper,
-            challengeRequest,
-            { nonce, roots: [...roots], hold: options?.hold === true },
-            abort
-          ),
+          dialogue.ask(keeper, challengeRequest, { nonce, roots, hold: options?.hold === true }, abort),
         options
       )
       this.#presence.noteAlive(keeper)
@@ -150,28 +167,32 @@ export class Prover {
       components.log.debug('a challenge was not answered', { keeper, err })
       return roots.map((root) => verdictOf(root, 'silent'))
     }
-    const late = this.#isLate(sizes, answers, components.clock.monotonicMs() - askedMs)
+    const tookMs = components.clock.monotonicMs() - askedMs
     const verdicts: Verdict[] = []
-    for (const [i, root] of roots.entries()) {
+    for (const [i, one] of asked.entries()) {
+      const { root } = one
       const answer = answers[i]
       if (answer?.kind !== 'proof') verdicts.push(verdictOf(root, answer?.kind ?? 'silent'))
       else {
         const right = await this.#ownDigest({ pool: roster.poolId, nonce, keeper, root })
         // Our own copy cannot be read: we have no verdict on another's.
         if (right === undefined) verdicts.push(verdictOf(root, 'busy'))
-        else if (sameBytes(right, answer.digest))
-          verdicts.push({ ...verdictOf(root, 'proven', answer.held), late })
-        else verdicts.push(verdictOf(root, 'wrong'))
+        else if (sameBytes(right, answer.digest)) {
+          const late = this.#isLate(one, tookMs)
+          verdicts.push(late ? verdictOf(root, 'late') : verdictOf(root, 'proven', answer.held))
+        } else verdicts.push(verdictOf(root, 'wrong'))
       }
     }
     return verdicts
   }
 
-  /** Whether what was answered is enough to tell, and took longer than reading it from a disk. */
-  #isLate(sizes: readonly number[], answers: readonly ProofAnswer[], tookMs: number): boolean {
-    const { proofTellBytesMin, proofDiskBytesPerSecondMin, proofWayMs } = this.#parts.options
-    const read = sizes.reduce((sum, size, i) => sum + (answers[i]?.kind === 'proof' ? size : 0), 0)
-    return read >= proofTellBytesMin && tookMs > proofWayMs + (read / proofDiskBytesPerSecondMin) * 1000
+  /** Whether the time of an answer about it tells fetching from reading. */
+  #tells({ bytes }: Sized): boolean {
+    return bytes >= this.#parts.options.proofTellBytesMin
+  }
+
+  #isLate(one: Sized, tookMs: number): boolean {
+    return this.#tells(one) && tookMs > readMsFor(one.bytes, this.#parts.options)
   }
 
   async #ownDigest(subject: ProofSubject): Promise<Uint8Array | undefined> {
@@ -189,17 +210,16 @@ export class Prover {
     }
   }
 
-  async #byPath(keeper: NodeId, root: CID, options?: ChallengeOptions): Promise<Verdict> {
-    const { components, dialogue, wanted, options: limits } = this.#parts
+  async #byPath(keeper: NodeId, { root, bytes }: Sized, options?: ChallengeOptions): Promise<Verdict> {
+    const { components, dialogue, options: limits } = this.#parts
     const nonce = components.random.bytes(nonceBytes)
     await this.#census.noteAsked(root, keeper)
-    // It may be behind objects of others that are being read.
-    const size = (await wanted.get(root))?.size ?? 0
     const askedMs = components.clock.monotonicMs()
     try {
       const { storeEpoch, answer } = await within(
         components.clock,
-        answerMsFor(size, limits),
+        // It may be behind objects of others that are being read.
+        answerMsFor(bytes, limits),
         (abort) => dialogue.ask(keeper, pathRequest, { nonce, root, hold: options?.hold === true }, abort),
         options
       )
@@ -225,6 +245,10 @@ export class Prover {
           this.counts.made++
           right.push(root)
           await this.#census.noteProven(root, keeper)
+          break
+        case 'late':
+          this.counts.late++
+          await this.#census.noteLate(root, keeper)
           break
         case 'wrong':
           this.counts.wrong++

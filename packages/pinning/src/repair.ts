@@ -274,8 +274,9 @@ export class Repairs {
   }
 
   /**
-   * Tells every source that we mean to fetch. One `enough` is enough, of one whose copy is live: who merely claims
-   * to have it counts itself, and would for ever keep the copy from being made that is made for its own.
+   * Tells every source that we mean to fetch. One `enough` is enough, of one whose copy is live, where we know of
+   * any: who merely claims to have it counts itself, and would for ever keep the copy from being made that is made
+   * for its own. A newcomer, to whom nothing is proven yet, believes them all.
    */
   async #askSources(job: Job): Promise<readonly NodeId[] | 'enough'> {
     const { components, dialogue, options } = this.#parts
@@ -291,7 +292,7 @@ export class Repairs {
           { signal: this.#stop.signal }
         )
         this.#presence.noteAlive(source)
-        if (answer === 'enough' && live.has(source)) return 'enough'
+        if (answer === 'enough' && (live.size === 0 || live.has(source))) return 'enough'
         if (answer === 'absent') await this.#census.noteAbsent(job.root, source)
         else willing.push(source)
       } catch (err) {

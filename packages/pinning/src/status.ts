@@ -78,7 +78,7 @@ export interface NeedyObject {
 export interface ProofOutcome {
   readonly node: NodeId
   readonly operator: OperatorId
-  readonly outcome: 'proven' | 'wrong' | 'absent' | 'declined' | 'busy' | 'silent' | 'own'
+  readonly outcome: 'proven' | 'late' | 'wrong' | 'absent' | 'declined' | 'busy' | 'silent' | 'own'
   /** Whether the whole object was compared, or a random path from its root. */
   readonly by: 'digest' | 'path' | 'none'
   readonly tookMs: number
@@ -118,6 +118,8 @@ export interface PoolSummary {
   readonly groups: Readonly<Record<Health, number>>
   readonly proofs: {
     readonly made: number
+    /** Right, and too slow to be proofs. */
+    readonly late: number
     readonly wrong: number
     readonly silent: number
     readonly answered: number

@@ -11,7 +11,7 @@ import { type House, Village } from './harness/village.ts'
 
 const mebi = 2 ** 20
 /** Two minutes at the speed of these disks, which is twice each of the delays below. */
-const film = { bytes: new TextEncoder().encode('a long film'), size: 2048 * mebi }
+const film = { bytes: new TextEncoder().encode('a long film'), size: 3072 * mebi }
 const brief = {
   holdMs: 60_000,
   holdMarginMs: 5000,
@@ -40,7 +40,7 @@ async function heldByAll(holdBytesPerSecond?: number): Promise<Village> {
   for (const house of village.nodes) await village.during(house.pool.reconsider([root]))
   // After a start nothing goes for as long as a hold binds.
   await village.run(600_000)
-  slowDisks(village, 16 * mebi)
+  slowDisks(village, 24 * mebi)
   return village
 }
 
@@ -67,7 +67,7 @@ test('a film can be released though reading it outlasts a plain hold, and is rea
 // make copies of what is on its way to the first three.
 test('nobody makes a copy that is on its way to somebody else, however long that takes', async () => {
   const village = await Village.of(6, 32, { keeping: brief })
-  slowDisks(village, 16 * mebi)
+  slowDisks(village, 24 * mebi)
   const author = village.house(0)
   author.disk.put(film.bytes, 'upload', film.size)
   await village.during(author.pool.want(wish))

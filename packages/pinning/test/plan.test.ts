@@ -364,6 +364,14 @@ test('AGAIN: a proof is renewed before it lapses, a doubt is followed at once, s
   assert.equal(asked({ ownProofAgeMs: options.proofEveryMs, askedAgeMs }), true)
   assert.equal(asked({ ownProofAgeMs: options.proofEveryMs, askedAgeMs: 0 }), false)
   assert.equal(asked({ doubted: true, askedAgeMs }, 3), true)
+  // Late for an hour: asked again after half an hour, and when nothing else happens looked at then.
+  const late = { ownProofAgeMs: options.proofEveryMs, lateForMs: 3_600_000 }
+  assert.equal(asked({ ...late, askedAgeMs: 1_799_999 }), false)
+  assert.equal(asked({ ...late, askedAgeMs: 1_800_000 }), true)
+  assert.equal(
+    asked({ ...late, lateForMs: 10 * options.proofEveryMs, askedAgeMs: options.proofEveryMs }),
+    true
+  )
 })
 
 test('SPREAD: renewals of different objects fall due at different times, earlier and never later', () => {

@@ -261,7 +261,8 @@ function copyRow(root: Uint8Array, keeper: string, group: number, i: number): Pi
     asked_ms: provenMs,
     corrupt_ms: null,
     declined_ms: null,
-    doubted: 0
+    doubted: 0,
+    late_ms: null
   }
 }
 

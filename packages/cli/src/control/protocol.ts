@@ -266,7 +266,7 @@ export interface KeeperRecordAnswer {
   readonly declined: number
   readonly busy: number
   readonly absent: number
-  /** Of the right ones, those slower than a disk would be. */
+  /** Right and slower than a disk: no proof, and no fault. */
   readonly late: number
   readonly storeChanges: number
   readonly lastRightAgeMs?: number
