@@ -2,10 +2,10 @@
 // Size and type of a content-addressed object never change; locality does, which the age of a card bounds.
 // Look-ups under way are shared, since one may fetch the root block.
 
-import { type AbortOptions, type Clock, unlessAborted } from '@commonhold/core'
+import { type Clock, unlessAborted } from '@commonhold/core'
 import { LRUCache } from 'lru-cache'
 import type { CID } from 'multiformats/cid'
-import type { Library } from './components.ts'
+import type { Library, PartOptions } from './components.ts'
 import type { BridgeOptions } from './options.ts'
 import type { MediaType } from './sniff.ts'
 
@@ -43,19 +43,20 @@ export class Cards {
    * Shared by all who ask at the same time, so no single caller can call it off; it has a bound of its own.
    * @throws NotFoundError, UnreachableError
    */
-  async look(root: CID, key: string, options?: AbortOptions): Promise<Card> {
+  async look(root: CID, key: string, options?: PartOptions): Promise<Card> {
     const known = this.peek(key)
     if (known !== undefined) return known
     let asking = this.#asking.get(key)
     if (asking === undefined) {
-      asking = this.#ask(root, key).finally(() => this.#asking.delete(key))
+      asking = this.#ask(root, key, options?.within).finally(() => this.#asking.delete(key))
       this.#asking.set(key, asking)
     }
     return await unlessAborted(asking, options?.signal)
   }
 
-  async #ask(root: CID, key: string): Promise<Card> {
-    const { size, local } = await this.#library.stat(root, { signal: AbortSignal.timeout(this.#waitMsMax) })
+  async #ask(root: CID, key: string, within: CID | undefined): Promise<Card> {
+    const signal = AbortSignal.timeout(this.#waitMsMax)
+    const { size, local } = await this.#library.stat(root, { within, signal })
     const before = this.#cards.get(key)
     const card: Card = { size, local, atMs: this.#clock.monotonicMs() }
     if (before?.type !== undefined) card.type = before.type

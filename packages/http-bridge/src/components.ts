@@ -24,26 +24,33 @@ export interface Library {
   resolve(name: ContentName, options?: AbortOptions): Promise<ResolvedName | undefined>
   /**
    * Size and whether its blocks are on this node's disk; fetches no more than the root block.
-   * @throws NotFoundError when all who should have it say no; UnreachableError when they do not answer.
+   * @throws NotFoundError when all who should have it say no; UnreachableError when they do not answer;
+   * NotAFileError for a part that is a folder or a document. An object that is one is known by `read`.
    */
-  stat(root: CID, options?: AbortOptions): Promise<ObjectStat>
+  stat(root: CID, options?: PartOptions): Promise<ObjectStat>
   /**
    * Verified file bytes from `from` to `to` (exclusive), in order, leaf by leaf; the first is yielded
    * before the last was fetched. Keeps nothing of what it fetched. A source that fails is replaced
    * without the reader noticing.
-   * @throws NotFoundError, UnreachableError, also after the first chunk
+   * @throws NotFoundError, UnreachableError, also after the first chunk; NotAFileError before it
    */
-  read(root: CID, range: ByteRange, options?: AbortOptions): AsyncIterable<Chunk>
+  read(root: CID, range: ByteRange, options?: PartOptions): AsyncIterable<Chunk>
   /**
-   * The verified blocks that `range` needs, parents before children, each once per place it has in the file.
+   * The verified blocks that `range` needs, parents before children, each once per place it has in the object. Of a
+   * folder or a document the range counts blocks, and only an empty one and the whole mean something to a stranger.
    * @throws NotFoundError, UnreachableError, also after the first block
    */
-  blocks(root: CID, range: ByteRange, options?: AbortOptions): AsyncIterable<NamedBlock>
+  blocks(root: CID, range: ByteRange, options?: PartOptions): AsyncIterable<NamedBlock>
   /** One block of objects on this node's disk, and which objects these are; absent when it is not here. */
   blockHere(
     cid: CID,
     options?: AbortOptions
   ): Promise<{ readonly owners: readonly ResolvedName[]; readonly bytes: Uint8Array } | undefined>
+}
+
+export interface PartOptions extends AbortOptions {
+  /** The object that the root to read from is a part of. Absent: the root is an object itself. */
+  readonly within?: CID | undefined
 }
 
 export interface NamedBlock {

@@ -10,6 +10,7 @@ import type { Chunk, Library } from './components.ts'
 /** Unit of the cache and of where flights begin and end: a leaf of our own ingest. */
 export interface FlightSpan {
   readonly root: CID
+  readonly within: CID | undefined
   readonly key: string
   readonly size: number
   readonly from: number
@@ -57,7 +58,8 @@ export class Flight {
     this.#head = span.from
     this.#to = span.to
     const range = { from: span.from, to: span.to }
-    this.#upstream = library.read(span.root, range, { signal: this.#abort.signal })[Symbol.asyncIterator]()
+    const options = { within: span.within, signal: this.#abort.signal }
+    this.#upstream = library.read(span.root, range, options)[Symbol.asyncIterator]()
   }
 
   /** Next byte to be fetched. */

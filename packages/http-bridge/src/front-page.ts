@@ -2,22 +2,13 @@
 // requests to anywhere.
 
 import type { BridgeComponents, NodeAbout } from './components.ts'
+import { escaped, pageHeaders } from './page.ts'
 import type { Handler } from './route.ts'
-
-const pagePolicy =
-  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 export function frontPage({ health }: BridgeComponents): Handler {
   return (req, res) => {
     const body = Buffer.from(pageOf(health.about(), health.notReadyReasons()))
-    res.writeHead(200, {
-      'Content-Type': 'text/html; charset=utf-8',
-      'Content-Length': body.length,
-      'Content-Security-Policy': pagePolicy,
-      'Cache-Control': 'no-cache',
-      'X-Content-Type-Options': 'nosniff',
-      'Referrer-Policy': 'no-referrer'
-    })
+    res.writeHead(200, { ...pageHeaders, 'Content-Length': body.length, 'Cache-Control': 'no-cache' })
     res.end(req.method === 'HEAD' ? undefined : body)
   }
 }
@@ -79,14 +70,4 @@ ${trouble}
 </body>
 </html>
 `
-}
-
-/** The pool's name was chosen by somebody else. */
-function escaped(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;')
 }

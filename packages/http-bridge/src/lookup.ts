@@ -18,6 +18,8 @@ export interface FoundObject extends ResolvedName {
   readonly name: ContentName
   /** The root as text: key of caches and body of the ETag. */
   readonly key: string
+  /** The folder or document it is a part of, when it is no object by itself. */
+  readonly within?: ResolvedName
 }
 
 /**
@@ -64,6 +66,12 @@ export async function mayBeSeen(
   if ((await components.policy.decide(subjectOf(name))).verdict !== 'allow') return false
   if (name.visibility === 'public') return true
   return (await scopesOf(req, components.tokens))?.includes('read') === true
+}
+
+/** The same for an object in hand; a part is denied with what it is a part of. @throws DeniedError */
+export async function refuseDeniedObject(components: BridgeComponents, object: FoundObject): Promise<void> {
+  if (object.within !== undefined) await refuseDenied(components, subjectOf(object.within), object.key)
+  await refuseDenied(components, subjectOf(object), object.key)
 }
 
 /** @throws DeniedError; a quarantined object is not shown either, until somebody has decided. */

@@ -55,6 +55,16 @@ export interface BridgeOptions {
    */
   readonly cardsMax: number
   /**
+   * Names on one page that lists a folder. A page of so many has about 400 KiB; the rest can be asked for by name.
+   * @default 2000
+   */
+  readonly listingEntriesMax: number
+  /**
+   * Blocks read for such a page of a sharded folder. Each may be a question to another node, one after another.
+   * @default 64
+   */
+  readonly listingBlocksMax: number
+  /**
    * How long size, type and locality of an object are believed, in ms. Only locality can change: an object that
    * has just come to or left the disk is read the slower way for this long.
    * @default 60000
@@ -247,6 +257,8 @@ export const defaults: BridgeOptions = Object.freeze({
   pressureStallMsMax: 5000,
   upstreamWaitMsMax: 15_000,
   cardsMax: 10_000,
+  listingEntriesMax: 2000,
+  listingBlocksMax: 64,
   cardAgeMsMax: 60_000,
   uploadBytesMax: 4 * 1024 * 1024 * 1024,
   uploadTypes: 'any',

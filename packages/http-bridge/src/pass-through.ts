@@ -44,9 +44,13 @@ export class PassThrough implements Disposable {
     return count
   }
 
-  /** @param size of the object; `range` lies within it. Nothing is fetched before the first `next`. */
-  open(root: CID, size: number, range: ByteRange): ObjectReader {
-    return new PassThroughReader(this, root, size, range)
+  /**
+   * Nothing is fetched before the first `next`.
+   * @param size of the file; `range` lies in it
+   * @param within the object that the root is a part of
+   */
+  open(root: CID, size: number, range: ByteRange, within?: CID): ObjectReader {
+    return new PassThroughReader(this, { root, within }, size, range)
   }
 
   [Symbol.dispose](): void {
@@ -54,7 +58,7 @@ export class PassThrough implements Disposable {
   }
 
   /** The flight that serves this position: a running one, or a new one that ends where another goes on. */
-  board(root: CID, key: string, size: number, position: number, until: number): Flight {
+  board(part: Part, key: string, size: number, position: number, until: number): Flight {
     const flights = this.#flights.get(key) ?? new Set()
     for (const flight of flights) if (flight.covers(position)) return flight
     const from = startOfPiece(position)
@@ -69,7 +73,7 @@ export class PassThrough implements Disposable {
     const flight = new Flight(
       this.#library,
       this.cache,
-      { root, key, size, from, to },
+      { ...part, key, size, from, to },
       pieceBytes,
       this.#lagBytesMax,
       (ended) => {
@@ -83,9 +87,14 @@ export class PassThrough implements Disposable {
   }
 }
 
+interface Part {
+  readonly root: CID
+  readonly within: CID | undefined
+}
+
 class PassThroughReader implements ObjectReader, FlightReader {
   readonly #parent: PassThrough
-  readonly #root: CID
+  readonly #part: Part
   readonly #key: string
   readonly #size: number
   readonly #to: number
@@ -93,10 +102,10 @@ class PassThroughReader implements ObjectReader, FlightReader {
   #flight: Flight | undefined
   #source: Source = 'fetch'
 
-  constructor(parent: PassThrough, root: CID, size: number, range: ByteRange) {
+  constructor(parent: PassThrough, part: Part, size: number, range: ByteRange) {
     this.#parent = parent
-    this.#root = root
-    this.#key = root.toString()
+    this.#part = part
+    this.#key = part.root.toString()
     this.#size = size
     this.#position = range.from
     this.#to = range.to
@@ -142,7 +151,7 @@ class PassThroughReader implements ObjectReader, FlightReader {
   }
 
   #board(): Flight {
-    const flight = this.#parent.board(this.#root, this.#key, this.#size, this.#position, this.#to)
+    const flight = this.#parent.board(this.#part, this.#key, this.#size, this.#position, this.#to)
     this.#source = flight.hasReaders ? 'shared fetch' : 'fetch'
     flight.join(this)
     return flight

@@ -9,7 +9,8 @@ import type { MediaType } from './sniff.ts'
 const objectPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 const day = 24 * 60 * 60
-const exposed = 'Accept-Ranges, Cache-Status, Content-Disposition, Content-Length, Content-Range, ETag'
+const exposed =
+  'Accept-Ranges, Cache-Status, Content-Disposition, Content-Length, Content-Range, ETag, X-Ipfs-Path, X-Ipfs-Roots'
 
 /** Headers every answer with object bytes has, in the flat form `writeHead` takes fastest. */
 export const fixedObjectHeaders: readonly string[] = Object.freeze([
@@ -29,9 +30,9 @@ export const fixedObjectHeaders: readonly string[] = Object.freeze([
   exposed
 ])
 
-/** An object never changes under its name; one for members must not stay in shared caches. */
+/** An object never changes under its name (the gateway specifications say 48 weeks); one for members must not stay in shared caches. */
 export function cacheControlOf(visibility: 'public' | 'members'): string {
-  return `${visibility === 'public' ? 'public' : 'private'}, max-age=31536000, immutable`
+  return `${visibility === 'public' ? 'public' : 'private'}, max-age=29030400, immutable`
 }
 
 /** Answer to a CORS preflight for reading. A bearer token is no ambient credential, so `*` is safe with it. */

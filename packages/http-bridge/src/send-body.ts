@@ -4,7 +4,7 @@
 import type { ServerResponse } from 'node:http'
 import { UnreachableError } from '@commonhold/core'
 import type { ClientGone } from './client-gone.ts'
-import { type FoundObject, refuseDenied, subjectOf } from './lookup.ts'
+import { type FoundObject, refuseDeniedObject } from './lookup.ts'
 import type { Outbox, OutboxPlace } from './outbox.ts'
 import type { ObjectReader } from './pass-through.ts'
 import { cacheStatusOf } from './safe-headers.ts'
@@ -58,7 +58,7 @@ export async function sendBody(
     if (gone.happened) return
     place.taken()
     // A takedown also stops what is under way. Once per chunk of about a MiB, this costs nothing.
-    await refuseDenied(serving.components, subjectOf(object), object.key)
+    await refuseDeniedObject(serving.components, object)
   }
 }
 

@@ -36,6 +36,10 @@ export interface Wishes {
   readonly download: boolean
   /** Whether another Accept would get another answer at this address. */
   readonly varies?: boolean
+  /** What is said about the address itself, in the flat form of `writeHead`. */
+  readonly addressed?: readonly string[]
+  /** Instead of the file's own, where the address is that of the folder it stands for. */
+  readonly etag?: string
 }
 
 export async function serveObject(
@@ -45,15 +49,26 @@ export async function serveObject(
   nameText: string,
   wishes: Wishes
 ): Promise<void> {
+  await serveFound(serving, req, res, await findServed(serving, req, nameText), wishes)
+}
+
+/** @throws NotAFileError before anything is sent */
+export async function serveFound(
+  serving: Serving,
+  req: IncomingMessage,
+  res: ServerResponse,
+  object: FoundObject,
+  wishes: Wishes
+): Promise<void> {
   const { cards, options } = serving
-  const object = await findServed(serving, req, nameText)
-  const etag = `"${object.key}"`
+  const within = object.within?.root
+  const etag = wishes.etag ?? `"${object.key}"`
   if (ifMatchFails(req.headers['if-match'], etag)) {
     throw new HttpRefusal(412, 'Another version was expected', 'The object is not the one If-Match names.')
   }
   // Before any look at size or bytes: a name that never changes meaning needs no disk to be confirmed.
   if (ifNoneMatchHolds(req.headers['if-none-match'], etag)) {
-    sendNotModified(res, object, etag)
+    sendNotModified(res, object, etag, wishes)
     return
   }
 
@@ -61,7 +76,7 @@ export async function serveObject(
   const waitMsMax = options.upstreamWaitMsMax
   const card =
     cards.peek(object.key) ??
-    (await gone.wait((until) => cards.look(object.root, object.key, until), waitMsMax))
+    (await gone.wait((until) => cards.look(object.root, object.key, { ...until, within }), waitMsMax))
   const isHead = req.method === 'HEAD'
   const selection = isHead
     ? ({ kind: 'whole' } as const) // §14.2: a range is defined for GET alone
@@ -73,7 +88,7 @@ export async function serveObject(
   }
   const range = selection.kind === 'part' ? selection.range : { from: 0, to: card.size }
 
-  const open = (of: ByteRange): ObjectReader => readerOf(serving, object.root, card, of, gone.signal)
+  const open = (of: ByteRange): ObjectReader => readerOf(serving, object, card, of, gone.signal)
   // A slow disk is waited for: nobody else could answer faster.
   const nextOf = (from: ObjectReader): Promise<Uint8Array | undefined> =>
     gone.wait((until) => from.next(until), card.local ? undefined : waitMsMax)
@@ -130,14 +145,16 @@ export async function findServed(
 
 export function readerOf(
   { components, passThrough }: Serving,
-  root: CID,
+  object: Pick<FoundObject, 'root' | 'within'>,
   card: Card,
   range: ByteRange,
   signal: AbortSignal
 ): ObjectReader {
+  const { root } = object
+  const within = object.within?.root
   return card.local
-    ? new LocalReader(components.library.read(root, range, { signal }))
-    : passThrough.open(root, card.size, range)
+    ? new LocalReader(components.library.read(root, range, { within, signal }))
+    : passThrough.open(root, card.size, range, within)
 }
 
 /** What the object is, by its first bytes. */
@@ -147,7 +164,7 @@ export async function typeOf(
   card: Card,
   options: { readonly signal: AbortSignal }
 ): Promise<MediaType> {
-  const open = (range: ByteRange): ObjectReader => readerOf(serving, root, card, range, options.signal)
+  const open = (range: ByteRange): ObjectReader => readerOf(serving, { root }, card, range, options.signal)
   return await sniff(await headOf(open, card.size, (reader) => reader.next(options)))
 }
 
@@ -170,6 +187,7 @@ function headersOf(
     cacheControlOf(object.visibility)
   ]
   if (wishes.varies === true) headers.push('Vary', 'Accept')
+  if (wishes.addressed !== undefined) headers.push(...wishes.addressed)
   if (!type.inline || wishes.filename !== undefined || wishes.download) {
     const stem = object.name.kind === 'cid' ? object.key : toHex(object.name.digest)
     const fallback = `${stem}.${object.name.extension ?? type.extension}`
@@ -180,9 +198,10 @@ function headersOf(
 }
 
 /** RFC 9110 §15.4.5: what a 200 would have said about caching, and no representation headers. */
-function sendNotModified(res: ServerResponse, object: FoundObject, etag: string): void {
+function sendNotModified(res: ServerResponse, object: FoundObject, etag: string, wishes: Wishes): void {
   res.writeHead(304, [
     ...fixedObjectHeaders,
+    ...(wishes.addressed ?? []),
     'ETag',
     etag,
     'Cache-Control',

@@ -1,5 +1,5 @@
 // What bytes are, told from the bytes alone. The allow-list below is what browsers draw or play without running
-// anything; all else (SVG, HTML, XML, PDF, archives, unknown) is a download without a type of its own.
+// anything; all else (SVG, HTML, XML, PDF, archives, unknown) is a download, and has no type of its own unless it is plain text.
 
 import { fileTypeFromBuffer } from 'file-type'
 
@@ -58,8 +58,25 @@ const drawn: ReadonlySet<string> = new Set([
 export async function sniff(head: Uint8Array): Promise<MediaType> {
   if (head.length === 0) return unknown
   const found = await detect(head)
+  if (found === undefined && isPlainText(head)) return plainText
   if (found === undefined || !drawn.has(found.mime)) return unknown
   return { contentType: found.mime, extension: found.ext, inline: true }
+}
+
+const plainText: MediaType = Object.freeze({
+  contentType: 'text/plain; charset=utf-8',
+  extension: 'txt',
+  inline: false
+})
+
+/**
+ * UTF-8 without control characters, and nowhere a `<` that begins a tag: `nosniff` holds browsers to it, and what other
+ * software would make of a page called text is not ours to try.
+ */
+function isPlainText(head: Uint8Array): boolean {
+  // A character may be cut where the head ends.
+  const text = new TextDecoder().decode(head.subarray(0, sniffBytes), { stream: true })
+  return !/[^\P{Cc}\t\n\f\r]|\uFFFD|<[a-z!?/]/iu.test(text)
 }
 
 async function detect(head: Uint8Array): Promise<{ mime: string; ext: string } | undefined> {

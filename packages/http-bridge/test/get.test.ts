@@ -38,7 +38,7 @@ describe('GET of an object', () => {
         assert.equal(answer.headers['content-type'], 'image/png')
         assert.equal(answer.headers['content-length'], String(png.length))
         assert.equal(answer.headers['etag'], `"${object.root}"`)
-        assert.equal(answer.headers['cache-control'], 'public, max-age=31536000, immutable')
+        assert.equal(answer.headers['cache-control'], 'public, max-age=29030400, immutable')
         assert.equal(answer.headers['x-content-type-options'], 'nosniff')
         assert.match(String(answer.headers['content-security-policy']), /^default-src 'none'.*sandbox$/)
         assert.equal(answer.headers['cross-origin-resource-policy'], 'cross-origin')
@@ -138,13 +138,12 @@ describe('GET of an object', () => {
     }
   })
 
-  it('serves what is no picture, video or sound only as a download of no type', async () => {
+  it('serves what is no picture, video or sound only as a download, of no type or as plain text', async () => {
     const dangerous = {
       html: '<!doctype html><script>alert(1)</script>',
       svg: '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
       xml: '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>',
       pdf: '%PDF-1.7\n%âãÏÓ',
-      text: 'just text',
       empty: ''
     }
     for (const [kind, text] of Object.entries(dangerous)) {
@@ -154,6 +153,10 @@ describe('GET of an object', () => {
       assert.equal(answer.headers['content-type'], 'application/octet-stream', kind)
       assert.match(String(answer.headers['content-disposition']), /^attachment; filename=/, kind)
     }
+    const text = bridge.pool.add(Buffer.from('just text, 1 < 2'))
+    const answer = await bridge.ask(`/media/${text.root}?filename=text.html`)
+    assert.equal(answer.headers['content-type'], 'text/plain; charset=utf-8')
+    assert.match(String(answer.headers['content-disposition']), /^attachment; filename=/)
   })
 
   it('names downloads as asked, without letting the name do anything else', async () => {

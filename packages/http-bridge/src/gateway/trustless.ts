@@ -1,22 +1,26 @@
 // Blocks instead of files, for clients that check every hash themselves: one block, or a CAR of those that a file or a
 // range of it needs. The same doors, limits and order of work as for files.
 
+import { hash } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import { NotFoundError, parseCid } from '@commonhold/core'
+import { type AbortOptions, MalformedRecordError, NotFoundError } from '@commonhold/core'
 import type { Request } from 'express'
 import type { CID } from 'multiformats/cid'
+import { identity } from 'multiformats/hashes/identity'
 import { ClientGone } from '../client-gone.ts'
-import type { NamedBlock } from '../components.ts'
+import type { NamedBlock, ResolvedName } from '../components.ts'
 import { ifMatchFails, ifNoneMatchHolds } from '../conditions.ts'
-import { type FoundObject, mayBeSeen } from '../lookup.ts'
+import type { FoundObject } from '../lookup.ts'
 import type { ObjectReader, Source } from '../pass-through.ts'
 import { HttpRefusal } from '../problems.ts'
 import { selectRange } from '../ranges.ts'
 import { attachment, cacheControlOf, cacheStatusOf } from '../safe-headers.ts'
 import { Place, sendBody } from '../send-body.ts'
-import { findServed, headerOf, type Serving } from '../serve-object.ts'
+import { headerOf, type Serving } from '../serve-object.ts'
 import { carBlock, carHead } from './car.ts'
 import { type CarFormat, carRange } from './format.ts'
+import { type PathNode, pathNodeOf, prefixLength } from './nodes.ts'
+import { blockOf, type GatewayPath, partOf, type Resolved } from './path.ts'
 
 const common: readonly string[] = [
   'X-Content-Type-Options',
@@ -30,18 +34,29 @@ const common: readonly string[] = [
   'Accept'
 ]
 
-/** `application/vnd.ipld.raw`: the root of an object from wherever it is, any other block where it is on this disk. */
+export interface Asked {
+  readonly path: GatewayPath
+  readonly resolved: Resolved
+  /** What is said about the address, in the flat form of `writeHead`. */
+  readonly addressed: readonly string[]
+}
+
+/** `application/vnd.ipld.raw`: the block that the path leads to. */
 export async function serveBlock(
   serving: Serving,
   req: Request,
   res: ServerResponse,
-  cidText: string,
+  { resolved, addressed }: Asked,
   filename: string | undefined
 ): Promise<void> {
-  const cid = parseCid(cidText)
+  const { object } = resolved
+  const { visibility } = object
   using gone = new ClientGone(res)
-  const { bytes, visibility, source } = await blockOf(serving, req, cid, gone)
-  const etag = `"${cidText}.raw"`
+  const { bytes } = await gone.wait(
+    (until) => blockOf(serving, sameBlock(object), until),
+    serving.options.upstreamWaitMsMax
+  )
+  const etag = `"${object.key}.raw"`
   if (refusedByCondition(req, res, etag, visibility)) return
   const selection = selectRange(req.headers.range, headerOf(req, 'if-range'), etag, bytes.length)
   if (selection.kind === 'unsatisfiable') {
@@ -53,7 +68,7 @@ export async function serveBlock(
   const range = isPart ? selection.range : { from: 0, to: bytes.length }
   const headers = [
     ...common,
-    ...addressed(cidText),
+    ...addressed,
     'Content-Type',
     'application/vnd.ipld.raw',
     'Content-Length',
@@ -61,13 +76,13 @@ export async function serveBlock(
     'Accept-Ranges',
     'bytes',
     'Content-Disposition',
-    attachment(filename, `${cidText}.bin`),
+    attachment(filename, `${object.key}.bin`),
     'ETag',
     etag,
     'Cache-Control',
     cacheControlOf(visibility),
     'Cache-Status',
-    cacheStatusOf(source)
+    cacheStatusOf(await sourceOf(serving, object))
   ]
   if (isPart) headers.push('Content-Range', `bytes ${range.from}-${range.to - 1}/${bytes.length}`)
   res.writeHead(isPart ? 206 : 200, headers)
@@ -80,31 +95,31 @@ export async function serveCar(
   serving: Serving,
   req: Request,
   res: ServerResponse,
-  cidText: string,
+  { path, resolved, addressed }: Asked,
   format: CarFormat,
   filename: string | undefined
 ): Promise<void> {
-  const { components, cards, options } = serving
-  const object = await findServed(serving, req, cidText)
-  const root = sameBlock(object, parseCid(cidText))
+  const { options } = serving
+  const { object, way } = resolved
   const { scope, duplicates, entityBytes } = format
-  const bytes = entityBytes === undefined ? '' : `${entityBytes.from}:${entityBytes.to ?? '*'}`
-  const etag = `W/"${cidText}.car.${scope}.${bytes}.${duplicates ? 'y' : 'n'}"`
+  const span = entityBytes === undefined ? '' : `${entityBytes.from}:${entityBytes.to ?? '*'}`
+  // Another way there is another CAR.
+  const address = hash('sha256', path.names.join('/'), 'base64url').slice(0, 12)
+  const etag = `W/"${object.key}.car.${address}.${scope}.${span}.${duplicates ? 'y' : 'n'}"`
   if (refusedByCondition(req, res, etag, object.visibility)) return
   using gone = new ClientGone(res)
   const waitMsMax = options.upstreamWaitMsMax
-  const card =
-    cards.peek(object.key) ??
-    (await gone.wait((until) => cards.look(object.root, object.key, until), waitMsMax))
+  const top = await gone.wait((until) => blockOf(serving, sameBlock(object), until), waitMsMax)
+  const source = await sourceOf(serving, object)
   const headers = [
     ...common,
-    ...addressed(cidText),
+    ...addressed,
     'Content-Type',
     `application/vnd.ipld.car; version=1; order=dfs; dups=${duplicates ? 'y' : 'n'}`,
     'Accept-Ranges',
     'none',
     'Content-Disposition',
-    attachment(filename, `${cidText}.car`),
+    attachment(filename, `${object.key}.car`),
     'ETag',
     etag,
     'Cache-Control',
@@ -115,10 +130,9 @@ export async function serveCar(
     res.end()
     return
   }
-  const range = carRange(format, card.size)
-  const blocks = components.library.blocks(object.root, range, { signal: gone.signal })
+  const blocks = carBlocks(serving, object, way, top, format, { signal: gone.signal })
   using place = new Place(serving.outbox, res)
-  using reader = new CarReader(root, blocks, duplicates, options.carBlocksMax, card.local ? 'disk' : 'fetch')
+  using reader = new CarReader(object.root, blocks, duplicates, options.carBlocksMax, source)
   await sendBody(serving, res, object, {
     reader,
     ahead: [],
@@ -126,43 +140,77 @@ export async function serveCar(
     status: 200,
     headers,
     place: place.outbox,
-    nextOf: (from) => gone.wait((until) => from.next(until), card.local ? undefined : waitMsMax),
+    nextOf: (from) => gone.wait((until) => from.next(until), source === 'disk' ? undefined : waitMsMax),
     gone
   })
 }
 
-/** A root through the door of objects; a block inside one through that of an object it is part of. */
-async function blockOf(
+/** The blocks that prove the way, then those of what it leads to. The way is read again: to hold it would cost a block a name. */
+async function* carBlocks(
   serving: Serving,
-  req: Request,
-  cid: CID,
-  gone: ClientGone
-): Promise<{ bytes: Uint8Array; visibility: 'public' | 'members'; source: Source }> {
-  const { components, options } = serving
-  const here = await components.library.blockHere(cid)
-  for (const owner of here?.owners ?? []) {
-    const inScope = owner.wanted || options.bridgeScope === 'any'
-    if (here !== undefined && inScope && (await mayBeSeen(req, owner, components))) {
-      return { bytes: here.bytes, visibility: owner.visibility, source: 'disk' }
-    }
-  }
-  const object = await findServed(serving, req, cid.toString())
-  const root = sameBlock(object, cid)
-  const walk = components.library.blocks(root, { from: 0, to: 0 }, { signal: gone.signal })
-  const blocks = walk[Symbol.asyncIterator]()
-  try {
-    const first = await gone.wait(() => blocks.next(), options.upstreamWaitMsMax)
-    if (first.done === true) throw new NotFoundError('Nobody has this block.')
-    return { bytes: first.value.bytes, visibility: object.visibility, source: 'fetch' }
-  } finally {
-    // The rest is not wanted; what the source says to that has no reader.
-    blocks.return?.().catch(() => {})
+  object: FoundObject,
+  way: readonly CID[],
+  top: NamedBlock,
+  format: CarFormat,
+  options: AbortOptions
+): AsyncGenerator<NamedBlock> {
+  const owner = object.within ?? object
+  for (const cid of way) yield await blockOf(serving, partOf(owner, cid), options)
+  // A name that holds its bytes is no block.
+  if (object.root.multihash.code === identity.code) return
+  const node = pathNode(top)
+  if (
+    format.scope === 'block' ||
+    (format.scope === 'entity' && node.kind !== 'file' && node.kind !== 'shard')
+  ) {
+    yield top
+  } else if (format.scope === 'entity' && node.kind === 'shard') {
+    yield* shardsOf(serving, owner, top, options)
+  } else {
+    const range =
+      node.kind === 'file' ? carRange(format, node.size) : { from: 0, to: Number.MAX_SAFE_INTEGER }
+    const asked = { ...options, within: object.within?.root }
+    yield* serving.components.library.blocks(object.root, range, asked)
   }
 }
 
+/** A folder's shards, depth first, without what they list. */
+async function* shardsOf(
+  serving: Serving,
+  owner: ResolvedName,
+  top: NamedBlock,
+  options: AbortOptions
+): AsyncGenerator<NamedBlock> {
+  const open: (() => Promise<NamedBlock>)[] = [async () => top]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const block = await next()
+    yield block
+    const node = pathNodeOf(block)
+    if (node.kind !== 'shard') continue
+    const further = node.links.filter(({ Name = '' }) => Name.length === prefixLength(node.fanout))
+    for (const { Hash } of further.reverse()) open.push(() => blockOf(serving, partOf(owner, Hash), options))
+  }
+}
+
+/** dag-pb of a kind that no path leads through is sent like a document: with all it links to. */
+function pathNode(block: NamedBlock): PathNode {
+  try {
+    return pathNodeOf(block)
+  } catch (err) {
+    if (err instanceof MalformedRecordError) return { kind: 'document', value: undefined }
+    throw err
+  }
+}
+
+/** What nobody wants is not here by itself, and asking where it is would fetch it. */
+async function sourceOf({ cards }: Serving, object: FoundObject): Promise<Source> {
+  const { root, wanted } = object.within ?? object
+  return wanted && (await cards.look(root, root.toString())).local ? 'disk' : 'fetch'
+}
+
 /** A digest in a raw CID may name a file of many blocks here. As a block nobody has it. */
-function sameBlock(object: FoundObject, cid: CID): CID {
-  if (object.root.equals(cid.toV1())) return object.root
+function sameBlock(object: FoundObject): FoundObject {
+  if (object.name.kind === 'cid' && object.root.equals(object.name.cid.toV1())) return object
   throw new NotFoundError(
     `This hash is that of a whole file. As blocks it is /ipfs/${object.root.toString()}.`
   )
@@ -181,10 +229,6 @@ function refusedByCondition(
   res.writeHead(304, [...common, 'ETag', etag, 'Cache-Control', cacheControlOf(visibility)])
   res.end()
   return true
-}
-
-function addressed(cidText: string): string[] {
-  return ['X-Ipfs-Path', `/ipfs/${cidText}`, 'X-Ipfs-Roots', cidText]
 }
 
 /** The CAR as it is read: its head with the first block, then a frame per block. */
@@ -216,7 +260,11 @@ class CarReader implements ObjectReader {
   async next(): Promise<Uint8Array | undefined> {
     for (;;) {
       const next = await this.#blocks.next()
-      if (next.done === true) return undefined
+      if (next.done === true) {
+        const head = this.#head
+        this.#head = undefined
+        return head
+      }
       if (this.#isRepeated(next.value)) continue
       const frame = carBlock(next.value)
       if (this.#head === undefined) return frame

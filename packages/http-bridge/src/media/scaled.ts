@@ -152,7 +152,7 @@ export class ScaledMedia {
 
   async #whole(object: FoundObject, card: Card): Promise<Uint8Array> {
     const signal = AbortSignal.timeout(this.#serving.options.upstreamWaitMsMax)
-    using reader = readerOf(this.#serving, object.root, card, { from: 0, to: card.size }, signal)
+    using reader = readerOf(this.#serving, object, card, { from: 0, to: card.size }, signal)
     const parts: Uint8Array[] = []
     for (;;) {
       const bytes = reader.atHand() ?? (await reader.next({ signal }))
