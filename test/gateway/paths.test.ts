@@ -142,6 +142,25 @@ for (const where of ['here', 'passing through'] as const) {
       assert.equal(part.status, 206)
       assert.equal(part.headers.get('content-range'), `bytes 3100-9999/${film.length}`)
       assert.deepEqual(Buffer.from(await part.arrayBuffer()), film.subarray(3100, 10_000))
+      const several = await ask(`/ipfs/${root}/pictures/more/film.bin`, { range: 'bytes=100-2099, -7, 9-9' })
+      assert.equal(several.status, 206)
+      const boundary = /^multipart\/byteranges; boundary=(.+)$/.exec(
+        several.headers.get('content-type') ?? ''
+      )?.[1]
+      const body = Buffer.from(await several.arrayBuffer())
+      assert.equal(several.headers.get('content-length'), String(body.length))
+      const expected = [
+        [100, 2100],
+        [film.length - 7, film.length],
+        [9, 10]
+      ].map(([from = 0, to = 0]) =>
+        Buffer.concat([
+          Buffer.from(`\r\n--${boundary}\r\nContent-Type: application/octet-stream\r\n`),
+          Buffer.from(`Content-Range: bytes ${from}-${to - 1}/${film.length}\r\n\r\n`),
+          film.subarray(from, to)
+        ])
+      )
+      assert.deepEqual(body, Buffer.concat([...expected, Buffer.from(`\r\n--${boundary}--\r\n`)]))
       for (const condition of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {
         const known = await ask(`/ipfs/${root}/pictures/more/film.bin`, { 'if-none-match': condition })
         assert.equal(known.status, 304, condition)

@@ -12,6 +12,7 @@ import { ifMatchFails, ifNoneMatchHolds } from './conditions.ts'
 import { type FoundObject, findObject } from './lookup.ts'
 import type { BridgeOptions } from './options.ts'
 import type { Outbox } from './outbox.ts'
+import { Parts, PartsReader } from './parts.ts'
 import type { ObjectReader, PassThrough } from './pass-through.ts'
 import { HttpRefusal } from './problems.ts'
 import { selectRange } from './ranges.ts'
@@ -94,6 +95,23 @@ export async function serveFound(
     gone.wait((until) => from.next(until), card.local ? undefined : waitMsMax)
   const isEmpty = range.to === range.from
   using place = new Place(serving.outbox, res)
+  if (selection.kind === 'parts') {
+    card.type ??= await sniff(await headOf(open, card.size, nextOf))
+    const parts = new Parts(selection.ranges, card.size, card.type.contentType)
+    const type = { ...card.type, contentType: parts.contentType }
+    using partsReader = new PartsReader(parts, open)
+    await sendBody(serving, res, object, {
+      reader: partsReader,
+      ahead: [],
+      bytes: parts.bytes,
+      status: 206,
+      headers: headersOf(object, etag, type, { from: 0, to: parts.bytes }, wishes),
+      place: place.outbox,
+      nextOf,
+      gone
+    })
+    return
+  }
   using reader = open(range)
   const ahead: Uint8Array[] = []
   if (card.type === undefined) {

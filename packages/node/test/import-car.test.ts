@@ -383,6 +383,23 @@ describe('a CAR', () => {
       }
     })
 
+    it('is read where it is asked for and nowhere else', async () => {
+      const to = await storage()
+      await importInto(to, carOf([dag.root], dag.blocks))
+      const film = cidAt('deep/er/film.bin')
+      const leaves: CID[] = []
+      for await (const { cid } of to.objects.named(film, wholeObject, { within: dag.root })) leaves.push(cid)
+      for (const gone of [leaves[1], leaves[9], leaves.at(-1)])
+        if (gone !== undefined) await to.blocks.delete(gone)
+      const range = { from: 1_000, to: 8_000 }
+      const exchange = clientOf({ holder: serverOver(to.objects) })
+      const options = { within: dag.root, hints: ['holder'] }
+      const expected = files['deep/er/film.bin'].subarray(range.from, range.to)
+      assert.deepEqual(await collect(to.objects.read(film, range, options)), expected)
+      assert.deepEqual(await collect(retrievalFrom(exchange).read(film, range, options)), expected)
+      await assert.rejects(collect(to.objects.read(film, { from: 0, to: 1_000 }, options)), NotFoundError)
+    })
+
     it('gets its row back when the index is lost', async () => {
       const to = await storage()
       const intake = await to.objects.begin({ origin: 'upload' })

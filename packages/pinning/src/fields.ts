@@ -25,7 +25,7 @@ export const sizeField: z.ZodType<number> = z.int().min(0).max(Number.MAX_SAFE_I
 /** Milliseconds since the Unix epoch; only expiry dates are absolute. */
 export const timeField: z.ZodType<number> = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
 
-/** Root of an object: raw or dag-pb, CIDv1, sha2-256. Version 0 is refused: one object, one spelling. */
+/** Root of an object: raw, dag-pb or dag-cbor, CIDv1, sha2-256. Version 0 is refused: one object, one spelling. */
 export const rootField: z.ZodType<CID> = z.custom<CID>((value) => {
   const cid = CID.asCID(value)
   return cid !== null && cid.version === 1 && isRoot(cid)

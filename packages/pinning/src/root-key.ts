@@ -7,12 +7,15 @@ import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 
 export const rootKeyBytes = 33
-const codecs: ReadonlySet<number> = new Set([0x55, 0x70])
+/** raw, dag-pb, dag-cbor. */
+const codecs: ReadonlySet<number> = new Set([0x55, 0x70, 0x71])
 
-/** @throws InvalidInputError for a root that is neither raw nor dag-pb under sha2-256. */
+/** @throws InvalidInputError for a root that is not raw, dag-pb or dag-cbor under sha2-256. */
 export function rootKey(root: CID): Uint8Array {
   if (!isRoot(root))
-    throw new InvalidInputError(`${root.toString()} is no root of an object: raw or dag-pb, sha2-256.`)
+    throw new InvalidInputError(
+      `${root.toString()} is no root of an object: raw, dag-pb or dag-cbor, sha2-256.`
+    )
   const key = new Uint8Array(rootKeyBytes)
   key.set(root.multihash.digest)
   key[digestBytes] = root.code
@@ -24,7 +27,7 @@ export function rootOfKey(key: Uint8Array): CID {
   return CID.createV1(key[digestBytes] ?? 0, createDigest(sha256Code, key.slice(0, digestBytes)))
 }
 
-/** Whether this CID can name an object: raw or dag-pb, sha2-256 in full length. */
+/** Whether this CID can name an object: raw, dag-pb or dag-cbor, sha2-256 in full length. */
 export function isRoot(cid: CID): boolean {
   return (
     codecs.has(cid.code) && cid.multihash.code === sha256Code && cid.multihash.digest.length === digestBytes

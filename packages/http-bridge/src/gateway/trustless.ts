@@ -11,6 +11,7 @@ import { ClientGone } from '../client-gone.ts'
 import type { NamedBlock, ResolvedName } from '../components.ts'
 import { ifMatchFails, ifNoneMatchHolds } from '../conditions.ts'
 import type { FoundObject } from '../lookup.ts'
+import { Parts } from '../parts.ts'
 import type { ObjectReader, Source } from '../pass-through.ts'
 import { HttpRefusal } from '../problems.ts'
 import { selectRange } from '../ranges.ts'
@@ -64,15 +65,20 @@ export async function serveBlock(
       'Content-Range': `bytes */${bytes.length}`
     })
   }
-  const isPart = selection.kind === 'part' && req.method !== 'HEAD'
+  const type = 'application/vnd.ipld.raw'
+  const isHead = req.method === 'HEAD'
+  const isPart = selection.kind === 'part' && !isHead
   const range = isPart ? selection.range : { from: 0, to: bytes.length }
+  const parts =
+    selection.kind === 'parts' && !isHead ? new Parts(selection.ranges, bytes.length, type) : undefined
+  const sent = parts?.of(bytes) ?? bytes.subarray(range.from, range.to)
   const headers = [
     ...common,
     ...addressed,
     'Content-Type',
-    'application/vnd.ipld.raw',
+    parts?.contentType ?? type,
     'Content-Length',
-    String(range.to - range.from),
+    String(sent.length),
     'Accept-Ranges',
     'bytes',
     'Content-Disposition',
@@ -85,9 +91,8 @@ export async function serveBlock(
     cacheStatusOf(await sourceOf(serving, object))
   ]
   if (isPart) headers.push('Content-Range', `bytes ${range.from}-${range.to - 1}/${bytes.length}`)
-  res.writeHead(isPart ? 206 : 200, headers)
-  if (req.method === 'HEAD') res.end()
-  else res.end(bytes.subarray(range.from, range.to))
+  res.writeHead(isPart || parts !== undefined ? 206 : 200, headers)
+  res.end(isHead ? undefined : sent)
 }
 
 /** `application/vnd.ipld.car`. Its length is not known beforehand: a CAR that is whole ends its last chunk. */
