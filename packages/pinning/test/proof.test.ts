@@ -151,6 +151,45 @@ test('over many nonces every leaf is asked for', async () => {
   assert.equal(seen.size, 12)
 })
 
+// Seen to fail with the first link picked always, and with a path believed whatever blocks it has.
+test('random leaves: a keeper without a share p of them is found by the 1/p-th question on average', async (t) => {
+  const leaves = 200
+  const keepers = 60
+  for (const share of [1, 0.1, 0.01]) {
+    const { root, blocks } = tree(leaves, 20, 11)
+    const isLeaf = (block: Uint8Array): boolean => block.length <= 64
+    const whole = store(blocks)
+    const random = seededRandom(share * 1000)
+    const asked: number[] = []
+    for (let keeper = 0; keeper < keepers; keeper++) {
+      const here = blocks.filter(isLeaf).map((block) => ({ name: toHex(sha256(block)), dice: random.unit() }))
+      const missing = new Set(
+        here
+          .sort((a, b) => a.dice - b.dice)
+          .slice(0, leaves * share)
+          .map(({ name }) => name)
+      )
+      const read = async (cid: CID): Promise<Uint8Array> => {
+        const block = await whole(cid)
+        return missing.has(toHex(cid.multihash.digest)) ? new Uint8Array(block.length) : block
+      }
+      let questions = 0
+      for (let found = false; !found; questions++) {
+        const nonce = random.bytes(32)
+        found = !verifyPath(nonce, root, await pathTo(nonce, root, read))
+      }
+      asked.push(questions)
+    }
+    const mean = asked.reduce((sum, n) => sum + n, 0) / keepers
+    // Geometric; leaves are of different sizes and drawn by their bytes, which widens it a little.
+    const bandShare = 3 * (Math.sqrt(1 - share) / Math.sqrt(keepers) + 0.02)
+    t.diagnostic(
+      `${share * 100} % missing: found by question ${mean.toFixed(2)}; formula ${(1 / share).toFixed(0)} ± ${((100 * bandShare) / 1).toFixed(0)} %, 99 % by ${share === 1 ? 1 : Math.ceil(Math.log(0.01) / Math.log(1 - share))}`
+    )
+    assert.ok(Math.abs(mean * share - 1) <= bandShare, `${mean} questions for ${share}`)
+  }
+})
+
 test('a digest depends on every byte, the nonce, the keeper, the pool and the root', async () => {
   const keeper = (seed: number): string =>
     nodeIdOf(signingKeyFromSeed(new Uint8Array(32).fill(seed)).publicKey)

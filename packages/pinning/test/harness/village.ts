@@ -186,6 +186,8 @@ export class House {
   #pool: Pool | undefined
   #generation = 0
   #fetchesBefore = 0
+  /** By how much its wall clock is wrong. */
+  wallSkewMs = 0
   /** Nothing can be written to the index. */
   indexFull = false
   /** Set while a takedown or a collection may remove bytes: then the release rule does not apply. */
@@ -340,7 +342,7 @@ export class House {
     const { clock, wires } = this.village
     return {
       monotonicMs: () => clock.monotonicMs(),
-      wallMs: () => clock.wallMs(),
+      wallMs: () => clock.wallMs() + this.wallSkewMs,
       sleep: async (ms, options) => {
         await clock.sleep(ms, options)
         while (isAlive() && wires.isStopped(this.id)) await clock.sleep(1000, options)
