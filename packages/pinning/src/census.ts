@@ -185,6 +185,7 @@ export class Census {
     const { database } = this.#parts.components
     const said = new Map(keys.map((key) => [toHex(key), key]))
     const changed: CID[] = []
+    const refused: Uint8Array[] = []
     await database.transaction().execute(async (trx) => {
       const rows = await trx
         .selectFrom('copy')
@@ -193,9 +194,22 @@ export class Census {
         .where('hash_group', '=', group)
         .execute()
       for (const row of rows) {
-        if (said.delete(toHex(row.root)) || outlivesReport(row)) continue
+        if (said.delete(toHex(row.root))) {
+          if (row.declined_ms !== null) refused.push(row.root)
+          continue
+        }
+        if (outlivesReport(row)) continue
         await this.#forgetCopy(trx, row.root, keeper)
         changed.push(rootOfKey(row.root))
+      }
+      for (const key of refused) {
+        await trx
+          .updateTable('copy')
+          .set(news.claimedAgain())
+          .where('keeper', '=', keeper)
+          .where('root', '=', key)
+          .execute()
+        changed.push(rootOfKey(key))
       }
       for (const key of said.values()) {
         await trx.insertInto('copy').values(this.#newRow(key, keeper)).execute()
@@ -217,11 +231,23 @@ export class Census {
       if (!groups.has(hash_group)) await this.noteGroup(keeper, hash_group, [])
   }
 
-  /** It said so itself: no copy there (any more). */
-  async noteAbsent(root: CID, keeper: NodeId): Promise<void> {
-    await this.#parts.components.database
-      .transaction()
-      .execute((trx) => this.#forgetCopy(trx, rootKey(root), keeper))
+  /**
+   * It said so itself: no copy there (any more).
+   * @param askedAgoMs when it was asked: what it was said to have since is another copy than the one it spoke of
+   */
+  async noteAbsent(root: CID, keeper: NodeId, askedAgoMs: number): Promise<void> {
+    const { components, time } = this.#parts
+    const key = rootKey(root)
+    await components.database.transaction().execute(async (trx) => {
+      const row = await trx
+        .selectFrom('copy')
+        .select('claimed_ms')
+        .where('keeper', '=', keeper)
+        .where('root', '=', key)
+        .executeTakeFirst()
+      if (row !== undefined && row.claimed_ms > time.nowMs() - askedAgoMs) return
+      await this.#forgetCopy(trx, key, keeper)
+    })
     this.#tell([root])
   }
 
@@ -302,12 +328,12 @@ export class Census {
         await trx
           .insertInto('proof_word')
           .values(row)
-          // The same receipt read again is no younger.
+          // The same receipt read again is no younger, and an older one no news.
           .onConflict((c) =>
             c
               .columns(['root', 'keeper', 'challenger'])
               .doUpdateSet(row)
-              .where('proof_word.seq', '!=', word.seq)
+              .where('proof_word.seq', '<', word.seq)
           )
           .execute()
       }

@@ -239,7 +239,8 @@ export class Prover {
     await this.#records.note(keeper, verdicts)
     const right: CID[] = []
     const wrong: CID[] = []
-    for (const { root, outcome } of verdicts) {
+    const { clock } = this.#parts.components
+    for (const { root, outcome, askedMs } of verdicts) {
       switch (outcome) {
         case 'proven':
           this.counts.made++
@@ -260,7 +261,7 @@ export class Prover {
           await this.#census.noteWrong(root, keeper)
           break
         case 'absent':
-          await this.#census.noteAbsent(root, keeper)
+          await this.#census.noteAbsent(root, keeper, clock.monotonicMs() - askedMs)
           break
         case 'declined':
           await this.#census.noteDeclined(root, keeper)

@@ -284,6 +284,7 @@ export class Repairs {
     const willing: NodeId[] = []
     const silent: NodeId[] = []
     for (const source of job.from) {
+      const askedMs = components.clock.monotonicMs()
       try {
         const { answer } = await within(
           components.clock,
@@ -293,7 +294,8 @@ export class Repairs {
         )
         this.#presence.noteAlive(source)
         if (answer === 'enough' && (live.size === 0 || live.has(source))) return 'enough'
-        if (answer === 'absent') await this.#census.noteAbsent(job.root, source)
+        if (answer === 'absent')
+          await this.#census.noteAbsent(job.root, source, components.clock.monotonicMs() - askedMs)
         else willing.push(source)
       } catch (err) {
         if (this.#stop.signal.aborted) throw err
