@@ -1,6 +1,6 @@
 // A folder that others have built, as real processes: imported once, kept and proven at three operators, read by its path
-// from those that are left when the importer is gone, and from one that keeps nothing. Seen to fail with the holders of a
-// part looked up instead of those of its folder.
+// from those that are left when the importer is gone, and from one that keeps nothing. Seen to fail with parts asked for
+// without the folder they are in.
 
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'

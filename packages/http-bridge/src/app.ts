@@ -21,6 +21,7 @@ import { HttpRefusal } from './problems.ts'
 import { RateLimits } from './rate-limits.ts'
 import { RequestLog } from './request-log.ts'
 import { route } from './route.ts'
+import { peers, providers } from './routing/routing.ts'
 import type { Serving } from './serve-object.ts'
 import { status } from './status.ts'
 
@@ -58,6 +59,8 @@ export function createBridgeApp(components: BridgeComponents, options?: Partial<
     next()
   })
   route(app, '/ipfs/*name', { read: gateway(serving) })
+  route(app, '/routing/v1/providers/:cid', { read: providers(serving) })
+  route(app, '/routing/v1/peers/:peer', { read: peers(serving) })
   route(app, '/media/:name', {
     read: getMedia(serving, scaled),
     DELETE: deleteMedia(components),

@@ -15,7 +15,7 @@ export function frontPage({ health }: BridgeComponents): Handler {
 
 /** A crawler that walks the names would make this node fetch the whole pool. */
 export function robots(): Handler {
-  const body = 'User-agent: *\nDisallow: /ipfs/\nDisallow: /media/\nDisallow: /status/\n'
+  const body = 'User-agent: *\nDisallow: /ipfs/\nDisallow: /media/\nDisallow: /status/\nDisallow: /routing/\n'
   return (req, res) => {
     res.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': body.length })
     res.end(req.method === 'HEAD' ? undefined : body)

@@ -44,6 +44,20 @@ function plain(path: string): Record<Kind, Cell> {
 
 const table: Record<string, Record<Kind, Cell>> = {
   'GET /ipfs': named('/ipfs', {}, [401]),
+  'GET /ipfs, a path': {
+    ...named('/ipfs', {}, [401]),
+    empty: [`/ipfs/${cidV0}//`, {}, [404]],
+    truncated: ['/ipfs/bafkreigh2akiscaildcqabsyg3dfr6chu3fg/a/b', {}, [400]],
+    oversized: [`/ipfs/${cidV0}/${'a/'.repeat(3000)}`, {}, [400]],
+    'wrong type': [`/ipfs/${cidBlake}/a`, {}, [400]],
+    'wrong version': [`/ipfs/${cidV0}/a/b`, {}, [404]],
+    garbage: [`/ipfs/${cidV0}/%ff%fe`, {}, [400]],
+    'wrong auth': ['/ipfs/MEMBERS/a', { headers: { authorization: 'Bearer nobody' } }, [401]]
+  },
+  'GET /routing/v1/providers': {
+    ...named('/routing/v1/providers', {}, [200]),
+    'wrong version': [`/routing/v1/providers/${cidV0}`, {}, [200]]
+  },
   'HEAD /ipfs': named('/ipfs', { method: 'HEAD' }, [401]),
   'GET /media': named('/media', {}, [401]),
   'HEAD /media': named('/media', { method: 'HEAD' }, [401]),

@@ -225,7 +225,7 @@ export class InMemoryPool implements Library, Intake, Pins, Tokens, ContentPolic
   about(): NodeAbout {
     return {
       version: '0.1.0',
-      nodeId: '12D3KooWSelf',
+      nodeId: '12D3KooWNvSZnPi3RrhrTwEY4LuuBeB6K6facKUCJcyWG1aoDd2p',
       pool: { name: '<b>Test & pool</b>', operators: 3, objects: this.objects.size }
     }
   }

@@ -175,6 +175,11 @@ describe('a CAR', () => {
         says: /names no root/,
         make: async () => carOf([], [rawBlock(Buffer.from('x'))])
       },
+      'a version to come': {
+        error: MalformedRecordError,
+        says: /version 3/,
+        make: async () => Buffer.concat([Buffer.from('0aa16776657273696f6e03', 'hex'), Buffer.alloc(100)])
+      },
       'a block that is missing': {
         error: MalformedRecordError,
         says: /lacks block/,
