@@ -41,7 +41,7 @@ export interface KeepingOptions {
   readonly repairBytesPerSecondMax: number
   /** First wait after a failed pull, in ms; doubles up to `repairRetryMsMax`. @default 5000 */
   readonly repairRetryMs: number
-  /** Longest wait between tries of one failing pull, in ms. @default 600000 (10 min) */
+  /** Longest wait between tries of one pull that fails, or that a source says others are making, in ms. @default 600000 (10 min) */
   readonly repairRetryMsMax: number
   /**
    * A source remembers an intent to fetch for so long, in ms, beside the time the object takes at

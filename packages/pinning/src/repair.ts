@@ -48,6 +48,8 @@ interface Job {
   /** Copies up to which sources say `go`. */
   copies: number
   failures: number
+  /** How often in a row somebody else was making it. */
+  deferrals: number
   running: boolean
 }
 
@@ -138,14 +140,17 @@ export class Repairs {
         sinceMs: components.clock.monotonicMs(),
         copies,
         failures: 0,
+        deferrals: 0,
         running: false
       })
     } else {
+      // Others did not come, and copies went meanwhile: what they are making is asked anew.
+      if (fetch.urgency < job.urgency) job.deferrals = 0
       job.from = fetch.from
       job.urgency = fetch.urgency
       job.copies = copies
-      // More urgent than before may come earlier; what failed keeps its wait.
-      if (job.failures === 0) job.dueMs = Math.min(job.dueMs, dueMs)
+      // More urgent than before may come earlier; what failed or is being made elsewhere keeps its wait.
+      if (job.failures === 0 && job.deferrals === 0) job.dueMs = Math.min(job.dueMs, dueMs)
     }
     this.#wake()
     return true
@@ -250,10 +255,14 @@ export class Repairs {
     try {
       const sources = await this.#askSources(job)
       if (sources === 'enough') {
-        // Somebody else is making it; if they never do, we ask again when their intents have lapsed.
-        job.dueMs = components.clock.monotonicMs() + options.fetchIntentMs
+        // Somebody else is making it; if they never do, we ask again when their intents have lapsed, and less
+        // and less often when the source just sees more copies than we do.
+        const waitMs = Math.min(options.fetchIntentMs * 2 ** job.deferrals, options.repairRetryMsMax)
+        job.deferrals++
+        job.dueMs = components.clock.monotonicMs() + waitMs
         return
       }
+      job.deferrals = 0
       const held = await this.pull(job.root, sources, { signal: this.#stop.signal })
       this.#pace.take(held.size)
       this.counts.done++
