@@ -135,8 +135,8 @@ export class Collector {
     return await locks.run(root, async () => {
       // Wanted again, or promised to a releaser, since it was marked.
       if ((await wanted.get(root)) !== undefined || this.#holds.isHeld(root)) return false
+      await this.#reports.withdraw(root)
       if (!(await components.objects.remove(root))) return false
-      await components.objects.provide(root, false)
       await this.#reports.noteGone(root)
       await this.#forget(rootKey(root))
       return true

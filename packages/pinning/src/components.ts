@@ -104,7 +104,7 @@ export interface ObjectStore {
   erase(root: CID): Promise<boolean>
   /** Marks the object damaged, so that `has` is false until it was fetched anew. */
   quarantine(root: CID): Promise<void>
-  /** Tells the DHT (or stops telling it) that this object can be had here. */
+  /** Tells the DHT (or stops telling it, by all its names while it is stored or sealed) that this object can be had here. */
   provide(root: CID, on: boolean): Promise<void>
   space(): Promise<Space>
   /**

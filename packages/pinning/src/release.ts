@@ -63,10 +63,10 @@ export class Releases {
         const heldUntilMs = askedMs + holdMsFor(size, limits) - limits.holdMarginMs
         if (components.clock.monotonicMs() >= heldUntilMs) return this.#refused(root, 'took too long')
         if (!(await this.#permitted(root, size, holders))) return this.#refused(root, 'needed here')
+        await this.#reports.withdraw(root)
         // Refused by the store while a reader or an ingest of the same bytes has it open.
         if (!(await components.objects.remove(root))) return this.#refused(root, 'open')
         await this.#reports.noteGone(root)
-        await components.objects.provide(root, false)
         this.counts.done++
         return 'released'
       })

@@ -242,6 +242,15 @@ export class Reports {
       .execute()
   }
 
+  /**
+   * The DHT is told no more, before the bytes go: the store forgets with them by which other name they were told.
+   * When they stay after all, it is told again as if it had never been.
+   */
+  async withdraw(root: CID): Promise<void> {
+    await this.#parts.components.objects.provide(root, false)
+    await this.noteProvided([root], false)
+  }
+
   #changed(root: CID): void {
     this.#changedAt.set(groupOf(root, this.#parts.roster.k), ++this.#seq)
     this.onNews()

@@ -215,8 +215,12 @@ test('a release against a put of the same bytes: the put wins', async () => {
     'refused'
   )
   assert.equal(outside.disk.trulyHolds(root), true)
+  const isTold = (): boolean => outside.store?.provided.has(nameOf(root)) === true
+  await village.until('what stays is told of', isTold)
   outside.disk.open.clear()
   await village.until('released when it is closed', () => !outside.disk.trulyHolds(root))
+  // Seen red with the DHT told after the bytes were gone.
+  assert.equal(isTold(), false)
   await village.close()
 })
 
@@ -271,6 +275,8 @@ test('pin rm frees space everywhere after the grace, and no error while marking 
   const gone = await added(author, 'unpinned')
   const kept = await added(author, 'kept')
   for (const house of village.nodes) house.removesFreely = true
+  const isTold = (house: House): boolean => house.store?.provided.has(nameOf(gone)) === true
+  await village.until('its holders tell of it', () => village.holdingHouses(gone).every(isTold))
   assert.equal(await village.during(author.pool.unwant(gone)), true)
   assert.equal(await village.during(author.pool.unwant(gone)), false)
   const [holder] = village.holdingHouses(gone)
@@ -284,6 +290,8 @@ test('pin rm frees space everywhere after the grace, and no error while marking 
   assert.equal(holder.disk.trulyHolds(gone), true, 'a sweep whose marking failed drops nothing')
   holder.store.failRoots = false
   await village.until('dropped by all', () => village.holders(gone).size === 0, 10_800_000)
+  // Seen red with the DHT told after the bytes were gone.
+  assert.deepEqual(village.nodes.filter(isTold), [])
   assert.equal(village.holders(kept).size, 3)
   await village.close()
 })

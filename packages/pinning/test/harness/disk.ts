@@ -272,7 +272,9 @@ export class DiskStore implements ObjectStore {
   async provide(root: CID, on: boolean): Promise<void> {
     await this.#running()
     if (on) this.provided.add(nameOf(root))
-    else this.provided.delete(nameOf(root))
+    // By its second name it would be told for ever: nobody knows that any more.
+    else if (this.#disk.objects.has(nameOf(root)) || this.#disk.sealed.has(nameOf(root)))
+      this.provided.delete(nameOf(root))
   }
 
   async space(): Promise<Space> {
