@@ -34,17 +34,22 @@ export function isRoot(cid: CID): boolean {
   )
 }
 
-/**
- * Keys for a list in a statement, the last repeated up to a power of two: lists of every length would each be a
- * statement of its own, prepared and remembered.
- */
+/** Keys for a list in a statement. */
 export function keysOf(roots: readonly CID[]): Uint8Array[] {
-  const keys = roots.map(rootKey)
-  const last = keys.at(-1)
-  if (last === undefined) return keys
-  const length = 2 ** Math.ceil(Math.log2(keys.length))
-  while (keys.length < length) keys.push(last)
-  return keys
+  return listed(roots.map(rootKey))
+}
+
+/**
+ * A list for a statement, the last repeated up to a power of two: lists of every length would each be a statement
+ * of its own, prepared and remembered.
+ */
+export function listed<T>(values: readonly T[]): T[] {
+  const list = [...values]
+  const last = list.at(-1)
+  if (last === undefined) return list
+  const length = 2 ** Math.ceil(Math.log2(list.length))
+  while (list.length < length) list.push(last)
+  return list
 }
 
 export function compareRoots(a: CID, b: CID): number {

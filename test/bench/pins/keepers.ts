@@ -23,7 +23,7 @@ import { copiesMin, keeperKeys, type Plenty, rootOfObject } from './data-folder.
 
 const gib = 2 ** 30
 const groupsPerPage = 1024
-const dialMs = 120_000
+const dialMs = 600_000
 
 /** What each keeper holds, group by group: the hash over all keys of the group, in order. */
 export function setHashes(pins: number, k: number): Uint8Array[] {
@@ -117,12 +117,13 @@ export class LightKeeper implements AsyncDisposable {
     const { groups } = respondOver(pool, i, init)
     await network.start()
     await pool.start()
-    // A machine that does other things as well may be slow to answer.
-    await until('the node is dialled', dialMs, () =>
-      network.dial(address).catch((err: unknown) => {
-        process.stderr.write(`  ${String(err)}\n`)
-        return undefined
-      })
+    // As members do, for as long as it takes: a machine that does other things as well may be slow to answer.
+    await network.addAddresses(init.subject.node, [address])
+    await network.keepConnected([init.subject.node])
+    await until(
+      'the node is reached',
+      dialMs,
+      async () => network.isConnected(init.subject.node) || undefined
     )
     return new LightKeeper(network, pool, groups)
   }

@@ -6,6 +6,7 @@ import { type Signed, toHex } from '@commonhold/core'
 import type { Kysely, Transaction } from 'kysely'
 import type { PinningTables } from '../database.ts'
 import { defaults } from '../options.ts'
+import { listed } from '../root-key.ts'
 import { factsOf, type JournalGraph } from './journal-graph.ts'
 import { type Opening, openOpening, type SealedBatch } from './journal-records.ts'
 import type { JournalId } from './wanted.ts'
@@ -122,7 +123,7 @@ export class JournalIndex {
     const rows = await this.#db
       .selectFrom('batch')
       .select(['journal', 'seq', 'hash'])
-      .where('hash', 'in', [...batches])
+      .where('hash', 'in', listed(batches))
       .where('chained', '=', 1)
       .execute()
     return rows.map(({ journal, seq, hash }) => ({ journal, seq, batch: hash }))
@@ -224,7 +225,7 @@ export class JournalIndex {
     const rows = await this.#db
       .selectFrom('batch')
       .select(['hash', 'seq'])
-      .where('hash', 'in', [...have])
+      .where('hash', 'in', listed(have))
       .where('journal', '=', bytesOf(journal))
       .where('chained', '=', 1)
       .execute()
