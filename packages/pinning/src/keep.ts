@@ -194,8 +194,8 @@ export class Keeping {
     else placed &&= repairs.want(root, fetch, Math.max(plan.copiesTarget, plan.copiesLive + 1))
     for (const action of plan.actions) {
       if (action.kind !== 'prove') continue
-      const { keeper, overdueMs } = action
-      placed = this.#challenges.want(keeper, { root, bytes, overdueMs }) && placed
+      const { keeper, overdueMs, mayWait } = action
+      placed = this.#challenges.want(keeper, { root, bytes, overdueMs, mayWait }) && placed
     }
     const release = plan.actions.find((action) => action.kind === 'release')
     if (release === undefined) this.#releases.unwant(root)
@@ -209,7 +209,7 @@ export class Keeping {
     for (const { keeper, root } of await census.suspectedRoots(this.#parts.options.proofObjectsMax)) {
       if (!presence.isReachable(keeper)) continue
       const bytes = (await this.#parts.wanted.get(root))?.size ?? 0
-      this.#challenges.want(keeper, { root, bytes, overdueMs: 0 })
+      this.#challenges.want(keeper, { root, bytes, overdueMs: 0, mayWait: false })
     }
   }
 

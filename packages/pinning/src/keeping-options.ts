@@ -73,6 +73,11 @@ export interface KeepingOptions {
   readonly proofWayMs: number
   /** Part of `proofEveryMs` over which renewals are spread, earlier, by a hash of challenger and object: what came in one day must not be asked for in one day. @default 0.25 */
   readonly proofSpreadShare: number
+  /**
+   * How long a renewal waits for others that are due at the same keeper, in ms: 64 in one question cost 149 bytes
+   * each, one alone 618. Long before the proof lapses; shorter makes more questions. @default 86400000 (24 h)
+   */
+  readonly proofGatherMs: number
   /** Bytes of objects we challenge about per second, which we read ourselves to compare: twice what a keeper of 6 TB needs. Less leaves proofs overdue, more is felt by readers. @default 16777216 (16 MiB/s) */
   readonly challengeBytesPerSecondMax: number
   /** Burst of the same, in bytes; a larger object is begun and waited off afterwards. @default 268435456 (256 MiB) */
@@ -238,6 +243,7 @@ export const keepingDefaults: KeepingOptions = Object.freeze({
   proofDiskBytesPerSecondMin: 20 * mebibyte,
   proofWayMs: 300,
   proofSpreadShare: 0.25,
+  proofGatherMs: dayMs,
   challengeBytesPerSecondMax: 16 * mebibyte,
   challengeBurstBytesMax: 256 * mebibyte,
   challengeBytesMax: 64 * mebibyte,

@@ -86,6 +86,8 @@ export type Action =
       readonly keeper: NodeId
       /** How long it has been due: the longest go first. */
       readonly overdueMs: number
+      /** The copy is proven and stays so meanwhile: it may be asked about when others are. */
+      readonly mayWait: boolean
     }
   | {
       readonly kind: 'release'
@@ -377,7 +379,12 @@ function proofsOf(view: View): Action[] {
   const together = due.some(({ copy, overdueMs: ms }) => ms >= 0 && copy.ownProofAgeMs !== undefined)
   return due
     .filter(({ copy, overdueMs: ms }) => ms >= 0 || (together && isHalfDue(copy, view.options)))
-    .map(({ copy, overdueMs: ms }) => ({ kind: 'prove', keeper: copy.node, overdueMs: Math.max(0, ms) }))
+    .map(({ copy, overdueMs: ms }) => ({
+      kind: 'prove',
+      keeper: copy.node,
+      overdueMs: Math.max(0, ms),
+      mayWait: copy.state.kind === 'proven' && copy.ownProofAgeMs !== undefined && copy.doubted !== true
+    }))
 }
 
 /** Negative until it is due. */

@@ -22,6 +22,7 @@ test(`${proofsMin} proofs among honest keepers in bad weather: nobody is accused
       // A month in an hour.
       proofEveryMs: 36 * minuteMs,
       proofAgeMsMax: 60 * minuteMs,
+      proofGatherMs: 5 * minuteMs,
       proofRetryMs: 2 * minuteMs,
       proofSettleMs: minuteMs,
       // So little that they are often busy.

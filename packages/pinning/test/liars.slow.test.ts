@@ -1,6 +1,7 @@
 // How long a keeper that drops bytes right after a proof goes unnoticed, measured over many pools beside the formula.
 // It waits for the next question about what is missing. That comes `proofEveryMs` × (1 − `proofSpreadShare` × U)
 // after the last, U uniform for each of the M = 2 × missing objects questions; the accusation at the least of them.
+// Renewals are not gathered here: that adds at most `proofGatherMs`, a day, to each.
 // Keyed digests read all bytes, so it is missing objects that count and not missing bytes: one byte is the whole.
 // Seen to fail with the spread of `renewalAgeMs` in `plan.ts` doubled, halved, and left out.
 

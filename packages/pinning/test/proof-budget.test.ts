@@ -77,8 +77,8 @@ function root(i: number): CID {
 
 test('longest due first, many objects of one keeper in one question, one question at a time', async () => {
   const { clock, queue, sent } = queueOf({ proofObjectsMax: 3 })
-  for (let i = 0; i < 5; i++) queue.want('young', { root: root(i), bytes: 10, overdueMs: i })
-  queue.want('old', { root: root(9), bytes: 10, overdueMs: 99 })
+  for (let i = 0; i < 5; i++) queue.want('young', { root: root(i), bytes: 10, overdueMs: i, mayWait: false })
+  queue.want('old', { root: root(9), bytes: 10, overdueMs: 99, mayWait: false })
   queue.send()
   assert.deepEqual(
     sent.map(({ keeper, roots }) => [keeper, roots.map(String)]),
@@ -98,10 +98,10 @@ test('longest due first, many objects of one keeper in one question, one questio
 test('no more bytes per second than allowed; a larger object goes alone and is waited off', async () => {
   const { clock, queue, sent } = queueOf({ challengeBytesPerSecondMax: 100, challengeBurstBytesMax: 1000 })
   const large = keepingDefaults.challengeBytesMax + 1
-  queue.want('a', { root: root(1), bytes: 600, overdueMs: 9 })
-  queue.want('b', { root: root(2), bytes: 600, overdueMs: 8 })
-  queue.want('c', { root: root(3), bytes: large, overdueMs: 7 })
-  queue.want('c', { root: root(4), bytes: 1, overdueMs: 6 })
+  queue.want('a', { root: root(1), bytes: 600, overdueMs: 9, mayWait: false })
+  queue.want('b', { root: root(2), bytes: 600, overdueMs: 8, mayWait: false })
+  queue.want('c', { root: root(3), bytes: large, overdueMs: 7, mayWait: false })
+  queue.want('c', { root: root(4), bytes: 1, overdueMs: 6, mayWait: false })
   queue.send()
   assert.deepEqual(
     sent.map(({ keeper }) => keeper),
@@ -118,7 +118,45 @@ test('no more bytes per second than allowed; a larger object goes alone and is w
 
 test('the queue is bounded per keeper, and says what found no place', () => {
   const { queue } = queueOf({ challengesMax: 2 })
-  const took = [1, 2, 3].map((i) => queue.want('a', { root: root(i), bytes: 1, overdueMs: 0 }))
+  const took = [1, 2, 3].map((i) =>
+    queue.want('a', { root: root(i), bytes: 1, overdueMs: 0, mayWait: false })
+  )
   assert.deepEqual(took, [true, true, false])
-  assert.equal(queue.want('a', { root: root(1), bytes: 1, overdueMs: 0 }), true, 'waiting already')
+  assert.equal(
+    queue.want('a', { root: root(1), bytes: 1, overdueMs: 0, mayWait: false }),
+    true,
+    'waiting already'
+  )
+})
+
+// Seen to fail with everything sent at once, and with nothing sent before a question is full.
+test('renewals wait for company: until a question is full, one is long due, or one cannot wait', async () => {
+  const { clock, queue, sent } = queueOf({ proofObjectsMax: 3, proofGatherMs: 1000 })
+  const due = (i: number, mayWait = true, bytes = 10): void => {
+    queue.want('a', { root: root(i), bytes, overdueMs: 0, mayWait })
+    queue.send()
+  }
+  const asked = async (): Promise<number> => {
+    const { length } = sent.at(-1)?.roots ?? []
+    for (const { done } of sent.splice(0)) done()
+    await clock.advance(1)
+    return length
+  }
+  due(1)
+  due(2)
+  assert.equal(await asked(), 0)
+  due(3)
+  assert.equal(await asked(), 3)
+  due(4)
+  await clock.advance(998)
+  queue.send()
+  assert.equal(await asked(), 0)
+  await clock.advance(1)
+  queue.send()
+  assert.equal(await asked(), 1)
+  due(5)
+  due(6, false)
+  assert.equal(await asked(), 2)
+  due(7, true, keepingDefaults.proofTellBytesMin)
+  assert.equal(await asked(), 1, 'a large one is asked about at once')
 })

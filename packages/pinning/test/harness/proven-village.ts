@@ -12,6 +12,8 @@ export const dayMs: number = 24 * hourMs
 const keeping: Partial<KeepingOptions> = {
   presenceIntervalMs: 6 * hourMs,
   tickMs: hourMs,
+  // What it adds is known: at most itself.
+  proofGatherMs: 0,
   // Reviews find what is due; the round and the sweep would only be paid for.
   roundIntervalMs: 90 * dayMs,
   collectIntervalMs: 90 * dayMs
