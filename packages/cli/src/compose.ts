@@ -268,6 +268,7 @@ export async function startNode(init: ComposeInit, options?: AbortOptions): Prom
   stack.use(providing)
   await membership.start()
   stack.defer(() => membership.fallSilent())
+  await membership.pledge(termsOf(config))
   stack.use(memberConnections({ network, membership, clock, log }))
   objects.onDamage((roots) => void membership.pool.noteDamage(roots))
   await scrub.start()

@@ -98,6 +98,17 @@ export class Membership implements AsyncDisposable {
     await this.pool.start()
   }
 
+  /** The config may have changed since this node joined, and placement goes by what the roster says. */
+  async pledge(terms: KeeperTerms): Promise<void> {
+    const { log } = this.#components
+    try {
+      if (await this.pool.pledge(terms)) log.info('the pool is told what this node offers now', { ...terms })
+    } catch (err) {
+      // On a full disk it cannot be written; the next start says it.
+      log.warn('the pool could not be told what this node offers now', { err })
+    }
+  }
+
   /** Everything the pool wants, for making index and blocks agree. Only what this node wished came by upload. */
   async *wantedNames(): AsyncGenerator<{
     root: Wish['root']

@@ -189,9 +189,13 @@ export class Commons implements AsyncDisposable {
     await this.roster.sign(act, operatorKey(this.#components), options)
   }
 
-  /** Changes what this node brings. */
-  async pledge(terms: KeeperTerms): Promise<void> {
+  /** Changes what this node brings. @returns whether the roster said otherwise */
+  async pledge(terms: KeeperTerms): Promise<boolean> {
+    const known = this.roster.member(this.nodeId)
+    const same = known?.class === terms.class && known.capacityBytes === terms.capacityBytes
+    if (same && known.zone === terms.zone) return false
     await delegate(this.#components, this.roster, terms, expiryOf(this.#components, this.#options))
+    return true
   }
 
   /** Ends this node's own membership; other nodes of its operator stay. */

@@ -70,6 +70,13 @@ export class Leaving {
     return this.progress()
   }
 
+  /** What a node that stays brings from now on. @returns whether that is news */
+  async pledge(terms: KeeperTerms): Promise<boolean> {
+    const { leaving, roster, components } = this.#parts
+    if (leaving.state !== 'staying' || roster.member(components.keys.nodeId) === undefined) return false
+    return await this.#commons.pledge(terms)
+  }
+
   async progress(): Promise<LeaveProgress> {
     const { components, roster, leaving } = this.#parts
     const own = roster.operatorOf(components.keys.nodeId)

@@ -517,6 +517,11 @@ export class Pool implements AsyncDisposable {
     return this.#leaving.stay(terms)
   }
 
+  /** What this node brings from now on, told to the roster when that says otherwise; nothing while it leaves. */
+  pledge(terms: KeeperTerms): Promise<boolean> {
+    return this.#leaving.pledge(terms)
+  }
+
   leaveProgress(): Promise<LeaveProgress> {
     return this.#leaving.progress()
   }
