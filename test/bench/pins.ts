@@ -60,7 +60,7 @@ async function measure(data: string): Promise<void> {
     settings: { 'node.keep': '100GiB' },
     readyTimeoutMs: hourMs
   })
-  note(goal('first start to ready', (await msOf(() => node.start())) / 1000, 's', 10))
+  await starting(node, 'first start to ready')
   const { pool, members } = await node.ask<StatusAnswer>('status')
   const own = members.find((member) => member.self)
   if (own === undefined) throw new Error('the node is no member of its pool')
@@ -88,18 +88,30 @@ async function measure(data: string): Promise<void> {
     note(goal('peak memory of that run', (await node.memoryPeakBytes()) / 2 ** 20, 'MiB', 400))
     await node.stop()
 
-    note(goal('start to ready', (await msOf(() => node.start())) / 1000, 's', 10))
+    await starting(node, 'start to ready')
     for (let i = 0; i < others.length; i++) {
       await others[i]?.[Symbol.asyncDispose]()
       others[i] = await LightKeeper.start(i, init, node.about.addresses[0] ?? '')
     }
     await reached(node, keepers)
     await systemClock.sleep(restMs)
-    note(goal('`commonhold status`', await msOf(() => node.ask('status')), 'ms', 1000))
+    await status(node)
     note(goal('peak memory after a start', (await node.memoryPeakBytes()) / 2 ** 20, 'MiB', 400))
   } finally {
     for (const other of others) await other[Symbol.asyncDispose]()
   }
+}
+
+/** Beside the time on the wall what it took of a processor: the machine may do other things as well. */
+async function starting(node: NodeProcess, what: string): Promise<void> {
+  note(goal(what, (await msOf(() => node.start())) / 1000, 's', 10))
+  note({ what: `${what}: processor`, value: (await processorMs(node.pid)) / 1000, unit: 's' })
+}
+
+async function status(node: NodeProcess): Promise<void> {
+  const { ms, share: cpu } = await share(node, () => node.ask('status'))
+  note(goal('`commonhold status`', ms, 'ms', 1000))
+  note({ what: '`commonhold status`: processor of the node', value: ms * cpu, unit: 'ms' })
 }
 
 function goal(what: string, value: number, unit: string, most: number): BenchRow {
@@ -137,7 +149,7 @@ async function resting(node: NodeProcess): Promise<void> {
   if (looked > 0)
     note({ what: 'objects looked at for the first time', value: looked / (restMs / 1000), unit: '/s' })
   note({ what: 'processor at rest', value: cpu * 100, unit: '%' })
-  note(goal('`commonhold status`', await msOf(() => node.ask('status')), 'ms', 1000))
+  await status(node)
 }
 
 interface Seen {
