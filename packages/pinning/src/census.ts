@@ -97,8 +97,9 @@ export class Census {
       const name = nameOf(key)
       const copies: Copy[] = []
       if (self !== undefined && here.has(name)) {
-        const { node, operator, counted } = self
-        copies.push({ node, operator, counted, awayMs: 0, state: { kind: 'own' } })
+        const { node, operator, counted, zone } = self
+        const place = { class: self.class, ...(zone === undefined ? {} : { zone }) }
+        copies.push({ node, operator, counted, ...place, awayMs: 0, state: { kind: 'own' } })
       }
       for (const row of rowsOf.get(name) ?? []) {
         if (row.keeper === keys.nodeId) continue

@@ -5,6 +5,7 @@
 
 import { type NodeId, type OperatorId, toHex } from '@commonhold/core'
 import type { CensusTables } from './census-tables.ts'
+import type { Member } from './roster/member.ts'
 import type { Copy, CopyState } from './tally.ts'
 
 export type CopyRow = CensusTables['copy']
@@ -24,7 +25,7 @@ export interface CopyView {
   readonly proofAgeMsMax: number
   /** Operators whose word counts. */
   readonly countedOperators: number
-  member(node: NodeId): { operator: OperatorId; counted: boolean } | undefined
+  member(node: NodeId): Pick<Member, 'operator' | 'counted' | 'class' | 'zone'> | undefined
   isCounted(operator: OperatorId): boolean
   awayMs(node: NodeId): number
   /** Own time since when it is reachable without a break. */
@@ -42,6 +43,8 @@ export function copyOf(row: CopyRow, words: readonly WordRow[], view: CopyView):
     node: row.keeper,
     operator: member.operator,
     counted: member.counted,
+    class: member.class,
+    ...(member.zone === undefined ? {} : { zone: member.zone }),
     awayMs: view.awayMs(row.keeper),
     state: stateOf(row, words, view),
     ...(row.proven_ms === null ? {} : { ownProofAgeMs: view.nowMs - row.proven_ms }),

@@ -191,7 +191,7 @@ export class Keeping {
     const fetch = plan.actions.find((action) => action.kind === 'fetch')
     if (fetch === undefined) repairs.unwant(root)
     // Moving to a newcomer makes one copy more than the target.
-    else placed &&= repairs.want(root, fetch, Math.max(plan.copiesTarget, plan.copiesLive + 1))
+    else placed &&= repairs.want(root, fetch)
     for (const action of plan.actions) {
       if (action.kind !== 'prove') continue
       const { keeper, overdueMs, mayWait } = action

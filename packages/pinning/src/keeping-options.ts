@@ -11,6 +11,12 @@ export interface KeepingOptions {
   /** The same while at most one live copy is left, in ms. @default 60000 (1 min) */
   readonly lastCopyDelayMs: number
   /**
+   * The same while no more than one live copy is missing and more than `copiesTarget` are there or expected back, in ms:
+   * they are away and not gone. Shorter makes a fifth copy whenever two of four keepers are away, longer leaves the
+   * object one below its promise for that time. @default 21600000 (6 h)
+   */
+  readonly spareDelayMs: number
+  /**
    * Wait between candidates for one repair, in ms: each counts again before it acts, so that one
    * copy is made and not five. Shorter makes surplus copies, longer delays the second repair.
    * @default 30000 (30 s)
@@ -23,6 +29,14 @@ export interface KeepingOptions {
   readonly walkOnDelayMs: number
   /** Wait before copies above `copiesMin` are filled up to the target, in ms. @default 3600000 (1 h) */
   readonly fillDelayMs: number
+  /**
+   * How long a server that is away is still expected back with its copies, in ms, when it is decided what to have beyond
+   * `copiesMin`. Below the minimum an absence is waited out for `repairDelayMs` and no longer. Shorter makes copies
+   * for absences, longer leaves the object at its minimum for that time. @default 259200000 (3 days)
+   */
+  readonly returnServerMs: number
+  /** The same of a home machine, in ms: one that is off over a week's end is no loss. @default 604800000 (7 days) */
+  readonly returnHomeMs: number
   /** Age of membership after which existing objects are moved to a newcomer, in ms. @default 86400000 (24 h) */
   readonly newcomerAgeMs: number
   /** Fewest operators lost together that make a mass loss: then it is our network that failed, not they. @default 5 */
@@ -220,9 +234,12 @@ const mebibyte = 1024 * 1024
 export const keepingDefaults: KeepingOptions = Object.freeze({
   repairDelayMs: 15 * minuteMs,
   lastCopyDelayMs: minuteMs,
+  spareDelayMs: 6 * hourMs,
   repairStaggerMs: 30_000,
   walkOnDelayMs: 15 * minuteMs,
   fillDelayMs: hourMs,
+  returnServerMs: 3 * dayMs,
+  returnHomeMs: 7 * dayMs,
   newcomerAgeMs: dayMs,
   massLossOperatorsMin: 5,
   massLossShare: 0.2,

@@ -181,6 +181,7 @@ export class Observer {
         node: member.node,
         operator: member.operator,
         class: member.class,
+        ...(member.zone === undefined ? {} : { zone: member.zone }),
         awayMs: this.#presence.awayMs(member.node),
         full:
           member.capacityBytes === 0 ||

@@ -8,7 +8,18 @@ import type { NodeId, OperatorId } from '@commonhold/core'
 import { patientWith } from './by-size.ts'
 import type { KeepingOptions } from './keeping-options.ts'
 import type { KeeperClass } from './roster/member.ts'
-import { boundsFor, type Copy, type Health, isLive, type Tally, type TargetBounds, tally } from './tally.ts'
+import {
+  boundsFor,
+  type Copy,
+  type Health,
+  isLive,
+  isPresent,
+  returnMsOf,
+  type Tally,
+  type TargetBounds,
+  tally
+} from './tally.ts'
+import { spreadOver, worthOf, zoneMaxOf } from './zones.ts'
 
 /** Everything the decision depends on; two nodes that agree on this agree on the plan. */
 export interface Situation {
@@ -29,6 +40,8 @@ export interface Candidate {
   readonly node: NodeId
   readonly operator: OperatorId
   readonly class: KeeperClass
+  /** Where it stands, as the roster says. */
+  readonly zone?: string
   /** 0 while we reach it (and for ourselves). */
   readonly awayMs: number
   /** Takes nothing more for now. */
@@ -80,6 +93,8 @@ export type Action =
       readonly afterMs: number
       /** Lower goes first: live copies for a repair, then filling, then moving. */
       readonly urgency: number
+      /** Copies there and on their way, at which a source says that it is enough. */
+      readonly copies: number
     }
   | {
       readonly kind: 'prove'
@@ -137,16 +152,20 @@ export function planObject(situation: Situation, usual: KeepingOptions): Plan {
   const options = patientWith(situation.size, usual)
   const bounds = boundsFor(situation.copiesMin, situation.ranking)
   const counts = tally(situation.copies, bounds, options)
+  const staying = situation.copies.filter((copy) => !situation.pool.passing.has(copy.node))
+  const kept = staying.length === situation.copies.length ? counts : tally(staying, bounds, options)
+  const here = availableNow(situation, counts)
+  const lasting = availableLastingly(situation, counts, options)
   const view: View = {
     ...situation,
     bounds,
     counts,
-    kept: tally(
-      situation.copies.filter((copy) => !situation.pool.passing.has(copy.node)),
-      bounds,
-      options
-    ).standing,
-    placement: placementOf(situation, bounds, counts),
+    kept: kept.standing,
+    expected: kept.expected,
+    here,
+    lasting,
+    placement: placementOf(here, bounds),
+    seats: placementOf(lasting, bounds),
     options
   }
   const reasons = describe(view)
@@ -179,9 +198,9 @@ export function keepersFor(
   const options = patientWith(situation.size, usual)
   const bounds = boundsFor(situation.copiesMin, situation.ranking)
   const counts = tally(situation.copies, bounds, options)
-  const able = situation.ranking.filter(
-    (member) => member.awayMs === 0 && isAvailable(member, situation, counts)
-  )
+  const reached = availableNow(situation, counts).filter((member) => member.awayMs === 0)
+  const { first, crowded } = spreadOver(reached, zoneMaxOf(bounds.copiesMin))
+  const able = [...first, ...crowded]
   const placedHere = able.slice(0, bounds.copiesTarget).some((member) => member.node === situation.self.node)
   return {
     copies: bounds.copiesTarget - (placedHere ? 1 : 0),
@@ -189,11 +208,11 @@ export function keepersFor(
   }
 }
 
-/** Who should hold it, as this node sees it: the first `copiesTarget` that can. */
+/** Who should hold it, as this node sees it: the first `copiesTarget` that can, short absences aside. */
 export function placementFor(situation: Situation, options: KeepingOptions): readonly Candidate[] {
   const bounds = boundsFor(situation.copiesMin, situation.ranking)
   const counts = tally(situation.copies, bounds, patientWith(situation.size, options))
-  return placementOf(situation, bounds, counts)
+  return placementOf(availableLastingly(situation, counts, options), bounds)
 }
 
 /** Whether our copy is where placement wants it. */
@@ -220,9 +239,15 @@ export function isMassLoss(awayMs: readonly number[], operators: number, options
 interface View extends Situation {
   readonly bounds: TargetBounds
   readonly counts: Tally
-  /** Operators whose standing copy is there to stay. */
+  /** Operators whose standing copy is there to stay; those whose copy is, or will be there again. */
   readonly kept: ReadonlySet<OperatorId>
+  readonly expected: ReadonlySet<OperatorId>
+  /** Who could hold it, best first: of those who are there, and of all who are not gone for good. */
+  readonly here: readonly Candidate[]
+  readonly lasting: readonly Candidate[]
+  /** The first `copiesTarget` of each: who makes a copy that is missing now, and where copies belong. */
   readonly placement: readonly Candidate[]
+  readonly seats: readonly Candidate[]
   readonly options: KeepingOptions
 }
 
@@ -231,27 +256,44 @@ interface Move {
   readonly action?: Action
 }
 
-/** Rule 3: the first `copiesTarget` ranked members that are neither gone nor full, nor unwilling. */
-function placementOf(situation: Situation, bounds: TargetBounds, counts: Tally): Candidate[] {
-  return situation.ranking
-    .filter((member) => isAvailable(member, situation, counts))
-    .slice(0, bounds.copiesTarget)
+/** Rule 3: the first `copiesTarget` of them, zone by zone. */
+function placementOf(able: readonly Candidate[], bounds: TargetBounds): readonly Candidate[] {
+  const { first, crowded } = spreadOver(able, zoneMaxOf(bounds.copiesMin))
+  return [...first, ...crowded].slice(0, bounds.copiesTarget)
+}
+
+function availableNow(situation: Situation, counts: Tally): readonly Candidate[] {
+  return available(situation, counts.standing, () => counts.patienceMs)
+}
+
+function availableLastingly(
+  situation: Situation,
+  counts: Tally,
+  options: KeepingOptions
+): readonly Candidate[] {
+  return available(situation, counts.expected, (member) => returnMsOf(member, options))
 }
 
 /**
- * A keeper that answers wrongly, or claims and never proves, is passed over like one that declines:
- * otherwise its seat in the placement would be a copy nobody makes.
+ * Neither gone nor full, nor unwilling. A keeper that answers wrongly, or claims and never proves, is passed over
+ * like one that declines: otherwise its seat in the placement would be a copy nobody makes.
  */
-function isAvailable(member: Candidate, situation: Situation, counts: Tally): boolean {
-  if (member.awayMs >= counts.patienceMs || member.declines) return false
-  const said = situation.copies.some((copy) => copy.node === member.node)
-  // Full keeps nobody from keeping what it has.
-  return said ? counts.standing.has(member.operator) : !member.full
+function available(
+  { ranking, copies }: Situation,
+  holders: ReadonlySet<OperatorId>,
+  patienceMs: (member: Candidate) => number
+): readonly Candidate[] {
+  return ranking.filter((member) => {
+    if (member.awayMs >= patienceMs(member) || member.declines) return false
+    const said = copies.some((copy) => copy.node === member.node)
+    // Full keeps nobody from keeping what it has.
+    return said ? holders.has(member.operator) : !member.full
+  })
 }
 
 /** Rules 3 and 4: repair below the minimum, then fill to the target, then move to newcomers. */
 function fetchOf(view: View): Move | undefined {
-  const { self, counts, kept, bounds, options } = view
+  const { self, counts, kept, expected, bounds, options, here, lasting } = view
   if (self.copy !== 'none' || counts.standing.has(self.operator)) return undefined
   const sources = sourcesOf(view)
   if (sources.length === 0) return undefined
@@ -259,25 +301,36 @@ function fetchOf(view: View): Move | undefined {
 
   const turn = turnOf(view)
   if (turn === undefined) return undefined
-  const fetch = (delayMs: number, urgency: number): Action => ({
+  const present = operatorsOf(view.copies.filter((copy) => copy.counted && isPresent(copy, options)))
+  const fetch = (missing: number, delayMs: number, urgency: number): Action => ({
     kind: 'fetch',
     from: sources,
     afterMs: delayMs + turn.index * options.repairStaggerMs,
-    urgency
+    urgency,
+    copies: present.size + missing
   })
+  /** How many of those that are missing a copy of ours could be. */
+  const missing = (wanted: number, operators: ReadonlySet<OperatorId>): number =>
+    wanted - (turn.crowded ? operators.size : worth(operators, here, view))
 
-  if (kept.size < bounds.copiesMin) {
+  const below = missing(bounds.copiesMin, kept)
+  if (below > 0) {
     // The last live copy is fetched whatever vanished beside it: waiting could only lose it.
     if (view.pool.massLoss && counts.live.size > 1) return { reason: 'MASS_LOSS' }
-    return { reason: 'PLACED_HERE', action: fetch(turn.placed ? 0 : options.walkOnDelayMs, counts.live.size) }
+    const delayMs = turn.placed ? 0 : options.walkOnDelayMs
+    return { reason: 'PLACED_HERE', action: fetch(below, delayMs, counts.live.size) }
   }
-  if (!turn.placed || view.pool.massLoss) return undefined
-  if (kept.size < bounds.copiesTarget) {
-    return { reason: 'PLACED_HERE', action: fetch(options.fillDelayMs, fillUrgency) }
+  if (view.pool.massLoss) return undefined
+  // Beyond the minimum who is away for a while counts as well: a copy made for every closed lid would have to go
+  // again for every one that opens.
+  const short = missing(bounds.copiesTarget, expected)
+  if (turn.placed && short > 0) {
+    return { reason: 'PLACED_HERE', action: fetch(short, options.fillDelayMs, fillUrgency) }
   }
+  // One more than wanted is enough to move what is placed elsewhere.
   const established = turn.memberForMs >= options.newcomerAgeMs
-  if (established && kept.size < bounds.copiesMax) {
-    return { reason: 'NEWCOMER_HERE', action: fetch(options.fillDelayMs, moveUrgency) }
+  if (isPlaced(view) && established && worth(expected, lasting, view) <= bounds.copiesTarget) {
+    return { reason: 'NEWCOMER_HERE', action: fetch(1, options.fillDelayMs, moveUrgency) }
   }
   return undefined
 }
@@ -286,14 +339,39 @@ function fetchOf(view: View): Move | undefined {
 const fillUrgency = 1000
 const moveUrgency = 2000
 
+interface Turn {
+  readonly index: number
+  readonly placed: boolean
+  /** Our zone has its share, and others could act. */
+  readonly crowded: boolean
+  readonly memberForMs: number
+}
+
 /** Our place among those who could make the missing copy: the i-th waits i staggers and counts again. */
-function turnOf(view: View): { index: number; placed: boolean; memberForMs: number } | undefined {
-  const able = view.ranking.filter((member) => isAvailable(member, view, view.counts))
-  const lacking = able.filter((member) => !view.counts.standing.has(member.operator))
-  const index = lacking.findIndex((member) => member.node === view.self.node)
-  const me = lacking[index]
+function turnOf(view: View): Turn | undefined {
+  const { here, counts, self, bounds } = view
+  const lacking = here.filter((member) => !counts.standing.has(member.operator))
+  const me = lacking.find((member) => member.node === self.node)
   if (me === undefined) return undefined
-  return { index, placed: view.placement.includes(me), memberForMs: me.memberForMs }
+  const { first, crowded } = spreadOver(lacking, zoneMaxOf(bounds.copiesMin), zonesOf(counts.standing, view))
+  return {
+    index: [...first, ...crowded].indexOf(me),
+    placed: view.placement.includes(me),
+    crowded: first.length > 0 && crowded.includes(me),
+    memberForMs: me.memberForMs
+  }
+}
+
+/** How many copies these count for, as their zones are. */
+function worth(operators: ReadonlySet<OperatorId>, able: readonly Candidate[], view: View): number {
+  return worthOf(zonesOf(operators, view), able, zoneMaxOf(view.bounds.copiesMin))
+}
+
+function zonesOf(
+  operators: ReadonlySet<OperatorId>,
+  { copies }: Situation
+): { operator: OperatorId; zone?: string }[] {
+  return [...operators].map((operator) => copies.find((copy) => copy.operator === operator) ?? { operator })
 }
 
 /** Proven copies first, then claims: a liar costs a failed pull, not the repair. */
@@ -321,16 +399,14 @@ function releaseOf(view: View): Move | undefined {
   if (isStageFilling(view)) return releaseAtMin(view, 'STAGE_FILLING')
   if (isPlaced(view)) return undefined
   const elsewhere = copiesElsewhere(view, isLive)
-  const others = operatorsOf(elsewhere)
+  const others = worth(operatorsOf(elsewhere), view.lasting, view)
   // Each reason below asks for at least the target at others; the minimum is held once more, by proofs made
   // then, in `release.ts`.
+  if (others < bounds.copiesTarget) return undefined
   const action: Action = { kind: 'release', askHolds: elsewhere.map((copy) => copy.node), urgent: false }
-
-  if (self.copy === 'upload' && others >= bounds.copiesTarget)
-    return { reason: 'UPLOAD_PLACED_ELSEWHERE', action }
+  if (self.copy === 'upload') return { reason: 'UPLOAD_PLACED_ELSEWHERE', action }
   if (counts.live.size > bounds.copiesMax && isSurplus(view)) return { reason: 'ABOVE_MAX', action }
-  if (self.diskUse > options.roomShare && others >= bounds.copiesTarget)
-    return { reason: 'DISK_CROWDED_HERE', action }
+  if (self.diskUse > options.roomShare) return { reason: 'DISK_CROWDED_HERE', action }
   return undefined
 }
 
@@ -345,9 +421,9 @@ function isStageFilling(view: View): boolean {
  * has each of them prove its copy and hold it, so to prove them before would read everything twice.
  */
 function releaseAtMin(view: View, reason: Reason): Move | undefined {
-  const worth = copiesElsewhere(view, mayServe)
-  if (operatorsOf(worth) < view.bounds.copiesMin) return undefined
-  const askHolds = worth.map((copy) => copy.node)
+  const asked = copiesElsewhere(view, mayServe)
+  if (worth(operatorsOf(asked), view.lasting, view) < view.bounds.copiesMin) return undefined
+  const askHolds = asked.map((copy) => copy.node)
   return { reason, action: { kind: 'release', askHolds, urgent: true } }
 }
 
@@ -358,13 +434,15 @@ function copiesElsewhere(view: View, is: (copy: Copy) => boolean): Copy[] {
   )
 }
 
-function operatorsOf(copies: readonly Copy[]): number {
-  return new Set(copies.map((copy) => copy.operator)).size
+function operatorsOf(copies: readonly Copy[]): ReadonlySet<OperatorId> {
+  return new Set(copies.map((copy) => copy.operator))
 }
 
-/** Only the lowest ranked holders trim, so that two do not go for one surplus copy. */
+/** Only the lowest ranked holders trim, the crowd of a zone first, so that two do not go for one surplus copy. */
 function isSurplus(view: View): boolean {
-  const holders = view.ranking.filter((member) => view.counts.live.has(member.operator))
+  const live = view.ranking.filter((member) => view.counts.live.has(member.operator))
+  const { first, crowded } = spreadOver(live, zoneMaxOf(view.bounds.copiesMin))
+  const holders = [...first, ...crowded]
   const position = holders.findIndex((member) => member.operator === view.self.operator)
   return position === -1 || position >= view.bounds.copiesMax
 }
@@ -447,7 +525,7 @@ function isTooSmall(view: View): boolean {
 }
 
 function isPlaced(view: View): boolean {
-  return view.placement.some((member) => member.node === view.self.node)
+  return view.seats.some((member) => member.node === view.self.node)
 }
 
 /** What is the matter with the object, whoever looks; what we do about it is added by the moves. */
@@ -475,7 +553,10 @@ function nextReviewMs(view: View): number | undefined {
   const { options, counts } = view
   const waits: number[] = []
   for (const copy of view.copies) {
-    if (copy.awayMs > 0) waits.push(counts.patienceMs - copy.awayMs)
+    if (copy.awayMs > 0) {
+      waits.push(counts.patienceMs - copy.awayMs)
+      waits.push(returnMsOf(copy, options) - copy.awayMs)
+    }
     if (copy.askedAgeMs !== undefined) waits.push(retryMsOf(copy, options) - copy.askedAgeMs)
     if (copy.ownProofAgeMs !== undefined) waits.push(renewalAgeMs(view) - copy.ownProofAgeMs)
     if (copy.state.kind === 'proven') waits.push(options.proofAgeMsMax - copy.state.ageMs)

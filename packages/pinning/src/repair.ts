@@ -18,7 +18,7 @@ import type { Presence } from './presence.ts'
 import type { Reports } from './report.ts'
 import { rootKey } from './root-key.ts'
 import type { RepairState } from './status.ts'
-import { isLive, stands } from './tally.ts'
+import { isLive, isPresent } from './tally.ts'
 
 type Fetch = Extract<Action, { kind: 'fetch' }>
 
@@ -124,7 +124,7 @@ export class Repairs {
    * The plan wants this pull. A job already there keeps its place: waiting begins when it was first wanted.
    * @returns `false` when so many more urgent ones wait that this one is not remembered
    */
-  want(root: CID, fetch: Fetch, copies: number): boolean {
+  want(root: CID, fetch: Fetch): boolean {
     const name = toHex(rootKey(root))
     const { components, options } = this.#parts
     const jitterMs = components.random.unit() * options.repairStaggerMs * 0.5
@@ -138,7 +138,7 @@ export class Repairs {
         urgency: fetch.urgency,
         dueMs,
         sinceMs: components.clock.monotonicMs(),
-        copies,
+        copies: fetch.copies,
         failures: 0,
         deferrals: 0,
         running: false
@@ -148,7 +148,7 @@ export class Repairs {
       if (fetch.urgency < job.urgency) job.deferrals = 0
       job.from = fetch.from
       job.urgency = fetch.urgency
-      job.copies = copies
+      job.copies = fetch.copies
       // More urgent than before may come earlier; what failed or is being made elsewhere keeps its wait.
       if (job.failures === 0 && job.deferrals === 0) job.dueMs = Math.min(job.dueMs, dueMs)
     }
@@ -333,7 +333,7 @@ export class Repairs {
     const patient = patientWith(size, options)
     const counted = new Set(
       known
-        .filter((copy) => copy.counted && copy.awayMs === 0 && stands(copy, patient.repairDelayMs, patient))
+        .filter((copy) => copy.counted && isPresent(copy, patient))
         .map((copy) => copy.operator)
     )
     for (const [node] of coming) counted.add(roster.operatorOf(node) ?? node)

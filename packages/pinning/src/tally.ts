@@ -12,6 +12,9 @@ export interface Copy {
   readonly operator: OperatorId
   /** Whether copies at this operator count at all (it was vouched for or admitted). */
   readonly counted: boolean
+  readonly class: KeeperClass
+  /** Where it stands, as the roster says. */
+  readonly zone?: string
   /** 0 while we reach the keeper; else how long we have not. */
   readonly awayMs: number
   readonly state: CopyState
@@ -48,9 +51,14 @@ export interface Tally {
    * those away for less than our patience, and fresh claims that will be proven soon.
    */
   readonly standing: ReadonlySet<OperatorId>
+  /**
+   * Those and the ones whose keepers are away no longer than their class may be: a closed laptop still has its
+   * bytes. Enough for deciding what to have beyond the minimum, and never for the minimum.
+   */
+  readonly expected: ReadonlySet<OperatorId>
   /** Operators that are said to hold it, live or not. */
   readonly claimed: ReadonlySet<OperatorId>
-  /** How long an absence is waited out: shorter when this is the last live copy. */
+  /** How long an absence is waited out: shorter when this is the last live copy, longer while there are spare ones. */
   readonly patienceMs: number
 }
 
@@ -73,14 +81,24 @@ export function boundsFor(copiesMin: number, ranking: readonly { class: KeeperCl
 
 export function tally(copies: readonly Copy[], bounds: TargetBounds, options: KeepingOptions): Tally {
   const live = operatorsWith(copies, isLive)
-  const patienceMs = live.size <= 1 ? options.lastCopyDelayMs : options.repairDelayMs
+  const expected = operatorsWith(copies, (copy) => stands(copy, returnMsOf(copy, options), options))
+  // One short of the promise, with spare copies that are only away, there is less need for another one.
+  const isSpared = live.size >= bounds.copiesMin - 1 && expected.size > bounds.copiesTarget
+  const usualMs = isSpared ? options.spareDelayMs : options.repairDelayMs
+  const patienceMs = live.size <= 1 ? options.lastCopyDelayMs : usualMs
   return {
     health: healthOf(copies, live.size, bounds),
     live,
     standing: operatorsWith(copies, (copy) => stands(copy, patienceMs, options)),
+    expected,
     claimed: operatorsWith(copies, (copy) => copy.state.kind !== 'corrupt' && copy.state.kind !== 'declined'),
     patienceMs
   }
+}
+
+/** How long after its keeper was last seen a copy is still expected back. */
+export function returnMsOf(keeper: { readonly class: KeeperClass }, options: KeepingOptions): number {
+  return keeper.class === 'server' ? options.returnServerMs : options.returnHomeMs
 }
 
 /** Proof and reach together; a proof too old has already become a claim where ages are kept. */
@@ -88,8 +106,13 @@ export function isLive(copy: Copy): boolean {
   return copy.awayMs === 0 && (copy.state.kind === 'own' || copy.state.kind === 'proven')
 }
 
+/** At a keeper we reach, and proven or soon to be. */
+export function isPresent(copy: Copy, options: KeepingOptions): boolean {
+  return copy.awayMs === 0 && stands(copy, Number.POSITIVE_INFINITY, options)
+}
+
 /** Whether it keeps others from making another copy. */
-export function stands(copy: Copy, patienceMs: number, options: KeepingOptions): boolean {
+function stands(copy: Copy, patienceMs: number, options: KeepingOptions): boolean {
   switch (copy.state.kind) {
     case 'own':
       return true

@@ -14,7 +14,7 @@ const view: CopyView = {
   wallMs: nowMs,
   proofAgeMsMax: 30 * dayMs,
   countedOperators: 9,
-  member: (node) => ({ operator: `operator of ${node}`, counted: true }),
+  member: (node) => ({ operator: `operator of ${node}`, counted: true, class: 'server' }),
   isCounted: () => true,
   awayMs: () => 0,
   reachableSinceMs: () => 0,

@@ -11,6 +11,7 @@ import {
   isMassLoss,
   keepersFor,
   type Plan,
+  placementFor,
   planObject,
   type Situation
 } from '../src/plan.ts'
@@ -39,6 +40,7 @@ function copy(i: number, state: CopyState = proven, change: Partial<Copy> = {}):
     node: `n${i}`,
     operator: `o${i}`,
     counted: true,
+    class: 'server',
     awayMs: 0,
     state,
     ownProofAgeMs: 1000,
@@ -177,6 +179,67 @@ test('LAST_COPY: with one live copy left the wait is one minute', () => {
   assert.equal(fetchIn(plan(away(60_000)).actions)?.urgency, 1)
 })
 
+test('SPARE_DELAY: one short, with spare copies that are only away, the wait is six hours; with one left a minute', () => {
+  // Of `n` copies at the best keepers all but the first `live` are away.
+  const away = (live: number, n: number, awayMs: number, copiesMin = 3): Shape => ({
+    self: n,
+    copiesMin,
+    ranking: Array.from({ length: n + 3 }, (_, i) => candidate(i, i >= live && i < n ? { awayMs } : {})),
+    copies: Array.from({ length: n }, (_, i) => copy(i, proven, i < live ? {} : { awayMs }))
+  })
+  const waits = (live: number, n: number, awayMs: number, copiesMin?: number): boolean =>
+    fetchIn(plan(away(live, n, awayMs, copiesMin)).actions) === undefined
+  const { repairDelayMs, spareDelayMs, lastCopyDelayMs, returnServerMs } = options
+  assert.equal(waits(2, 4, spareDelayMs - 1), true)
+  assert.equal(waits(2, 4, spareDelayMs), false)
+  assert.equal(plan(away(2, 4, spareDelayMs - 5000)).reviewAfterMs, 5000)
+  assert.equal(waits(2, 3, repairDelayMs), false, 'three are no more than wanted')
+  assert.equal(waits(1, 4, lastCopyDelayMs), false)
+  assert.equal(waits(3, 6, repairDelayMs, 5), false, 'two short')
+  assert.equal(waits(2, 4, returnServerMs), false, 'who is away for so long is no spare')
+})
+
+test('RETURN: beyond the minimum a copy whose keeper is away still counts, a server for three days, a home for seven', () => {
+  const fills = (kind: 'server' | 'home', awayMs: number): boolean => {
+    const home = { class: 'home' as const }
+    const ranking = Array.from({ length: 8 }, (_, i) =>
+      candidate(i, i === 4 ? { class: kind, awayMs } : home)
+    )
+    const copies = [0, 1, 2, 3].map((i) => copy(i, proven, home))
+    const seen = plan({
+      self: 5,
+      ranking,
+      copies: [...copies, copy(4, proven, { class: kind, awayMs })]
+    })
+    const returnMs = kind === 'home' ? options.returnHomeMs : options.returnServerMs
+    if (awayMs < returnMs) assert.equal(seen.reviewAfterMs, returnMs - awayMs)
+    return fetchIn(seen.actions) !== undefined
+  }
+  assert.equal(fills('home', options.returnHomeMs - 1), false)
+  assert.equal(fills('home', options.returnHomeMs), true)
+  assert.equal(fills('server', options.returnServerMs - 1), false)
+  assert.equal(fills('server', options.returnServerMs), true)
+})
+
+test('RETURN: below the minimum it does not count, however soon it may be back', () => {
+  const awayMs = options.repairDelayMs
+  const ranking = Array.from({ length: 6 }, (_, i) => candidate(i, i === 2 ? { awayMs } : {}))
+  const copies = [copy(0), copy(1), copy(2, proven, { awayMs })]
+  assert.ok(fetchIn(plan({ self: 3, ranking, copies }).actions))
+})
+
+test('ENOUGH: a source is told how many copies are wanted, those that are coming included', () => {
+  const home = Array.from({ length: 8 }, (_, i) => candidate(i, { class: 'home' }))
+  const wanted = (copies: Copy[], shape: Partial<Shape> = {}): number | undefined =>
+    fetchIn(plan({ self: 0, ranking: home, copies, ...shape }).actions)?.copies
+  assert.equal(wanted([copy(1), copy(2)]), 3, 'up to the minimum, and not to the target')
+  assert.equal(wanted([copy(1), copy(2), copy(3)]), 5, 'filling')
+  const passing = { passing: new Set(['n1']) }
+  assert.equal(wanted([copy(1), copy(2)], { pool: passing }), 4, 'one that passes is no copy that is to stay')
+  const unprovable = copy(3, { kind: 'claimed', forMs: options.proofSettleMs + options.proofPatienceMs })
+  assert.equal(wanted([copy(1), copy(2), unprovable]), 3)
+})
+
 test('FEWEST_FIRST: the fewer live copies the more urgent; filling and moving come last', () => {
   const urgency = (copies: Copy[], change: Partial<Candidate> = {}, home = false): number | undefined => {
     const ranking = Array.from({ length: 8 }, (_, i) =>
@@ -200,6 +263,66 @@ test('NEWCOMER: nothing is moved to somebody who has been here for less than a d
   })
   assert.equal(fetchIn(plan(newcomer(options.newcomerAgeMs - 1)).actions), undefined)
   assert.ok(plan(newcomer(options.newcomerAgeMs)).reasons.includes('NEWCOMER_HERE'))
+})
+
+test("NEWCOMER: a place that is empty for an evening is nobody's to inherit, and one copy too many is enough", () => {
+  const moves = (awayMs: number, holders: number[]): boolean => {
+    const established = { memberForMs: options.newcomerAgeMs }
+    const ranking = Array.from({ length: 6 }, (_, i) =>
+      candidate(i, i === 0 ? { ...established, awayMs } : established)
+    )
+    const copies = holders.map((i) => copy(i, proven, i === 0 ? { awayMs } : {}))
+    return plan({ self: 3, ranking, copies }).reasons.includes('NEWCOMER_HERE')
+  }
+  // The first keeper is away, and has no copy.
+  assert.equal(moves(options.repairDelayMs, [1, 2, 4]), false)
+  assert.equal(moves(options.returnServerMs, [1, 2, 4]), true)
+  // It has one, and so have two others and one outside.
+  assert.equal(moves(options.returnServerMs, [0, 1, 2, 4]), true)
+  assert.equal(moves(options.returnServerMs, [0, 1, 2, 4, 5]), false)
+})
+
+test('ZONE: at most copiesMin − 1 copies are placed in one zone, as long as another can take the next', () => {
+  const zones = (...names: (string | undefined)[]): Candidate[] =>
+    names.map((zone, i) => candidate(i, zone === undefined ? {} : { zone }))
+  const placed = (ranking: Candidate[]): string[] =>
+    placementFor(situation({ ranking, self: 0, copies: [] }), options).map((member) => member.node)
+  assert.deepEqual(placed(zones('a', 'a', 'a', 'a', 'b')), ['n0', 'n1', 'n4'])
+  assert.deepEqual(placed(zones('a', 'a', 'a', undefined)), ['n0', 'n1', 'n3'], 'unknown is elsewhere')
+  assert.deepEqual(placed(zones('a', 'a', 'a', 'a')), ['n0', 'n1', 'n2'], 'there is no other')
+  const full = zones('a', 'a', 'a', 'b').map((one, i) => (i === 3 ? { ...one, full: true } : one))
+  assert.deepEqual(placed(full), ['n0', 'n1', 'n2'], 'the other takes nothing')
+  const offered = keepersFor(
+    situation({ ranking: zones('a', 'a', 'a', 'b', 'b', 'b'), self: 9, copies: [] }),
+    options
+  )
+  assert.deepEqual(offered.keepers, ['n0', 'n1', 'n3', 'n4', 'n2', 'n5'])
+})
+
+test('ZONE_WORTH: what is too much of one zone is no copy while somebody elsewhere could have one', () => {
+  const at = (i: number, state: CopyState = proven): Copy => copy(i, state, { zone: i < 4 ? 'a' : 'b' })
+  const ranking = Array.from({ length: 6 }, (_, i) => candidate(i, { zone: i < 4 ? 'a' : 'b' }))
+  const crowd = [at(0), at(1), at(2)]
+  const fetched = (self: number, others = ranking): number | undefined =>
+    fetchIn(plan({ self, ranking: others, copies: crowd }).actions)?.copies
+  assert.equal(fetched(4), 4)
+  assert.equal(fetched(3), undefined, 'another of the same zone helps nobody')
+  const full = ranking.map((one, i) => (i > 3 ? { ...one, full: true } : one))
+  assert.equal(fetched(3, full), undefined, 'and when nobody elsewhere can, three are three')
+  const uploads = { copy: 'upload' as const }
+  const lets = (copies: Copy[], others = ranking): boolean =>
+    releases({ self: 5, ranking: others, copies: [...copies, at(5, own)], selfView: uploads })
+  assert.equal(lets(crowd), false, 'the only copy elsewhere stays')
+  assert.equal(lets([at(0), at(1), at(4)]), true)
+  const leaves = (others: Candidate[]): boolean =>
+    releases({ self: 5, ranking: others, copies: [...crowd, at(5, own)], selfView: { leaving: true } })
+  assert.equal(leaves(ranking.slice(0, 5)), false)
+  assert.equal(leaves(ranking.slice(0, 4)), true, 'nobody else is there')
+  // Six copies, one too many: it goes where too many are.
+  const surplus = [0, 1, 2, 3, 4, 5]
+  const trims = (self: number): boolean =>
+    releases({ self, ranking, copies: surplus.map((i) => at(i, i === self ? own : proven)) })
+  assert.deepEqual(surplus.filter(trims), [3])
 })
 
 test('MASS_LOSS: repairs wait while many vanished together, but never for the last live copy', () => {
@@ -344,7 +467,7 @@ test('AFTER_START: nothing is released while holds granted before may still run'
 test('SETTLE: a new copy is challenged five minutes after its claim, by its neighbours down the ranking', () => {
   const asked = (self: number, forMs: number): boolean => {
     const never = { kind: 'claimed' as const, forMs }
-    const target = { node: 'n0', operator: 'o0', counted: true, awayMs: 0, state: never }
+    const { ownProofAgeMs: _, askedAgeMs: __, ...target } = copy(0, never)
     const copies = [target, ...[1, 2, 3].map((i) => (i === self ? copy(i, own) : copy(i)))]
     return plan({ self, copies }).actions.some((action) => action.kind === 'prove' && action.keeper === 'n0')
   }
@@ -444,14 +567,16 @@ interface World {
 }
 
 /** What node `self` sees when everybody up has been proven to everybody up. */
-function seenBy(world: World, self: number, home: boolean): Situation {
+function seenBy(world: World, self: number, home: boolean, zones: number): Situation {
   const n = world.up.length
+  const kind = { class: home ? ('home' as const) : ('server' as const) }
+  const zone = (i: number): { zone?: string } => (zones === 0 ? {} : { zone: `z${i % zones}` })
   const ranking = Array.from({ length: n }, (_, i) =>
-    candidate(i, { awayMs: world.awayMs[i] ?? 0, class: home ? 'home' : 'server' })
+    candidate(i, { awayMs: world.awayMs[i] ?? 0, ...kind, ...zone(i) })
   )
   const copies = ranking.flatMap((_, i) => {
     if (world.holds[i] !== true) return []
-    return [copy(i, i === self ? own : proven, { awayMs: world.awayMs[i] ?? 0 })]
+    return [copy(i, i === self ? own : proven, { awayMs: world.awayMs[i] ?? 0, ...kind, ...zone(i) })]
   })
   const shape: Shape = {
     ranking,
@@ -474,9 +599,10 @@ test('over random histories releases never bring proven copies below the minimum
     fc.property(
       fc.integer({ min: 3, max: 8 }),
       fc.boolean(),
+      fc.nat(3),
       fc.nat(7),
       fc.array(event, { maxLength: 60 }),
-      (n, home, author, events) => {
+      (n, home, zones, author, events) => {
         const world: World = {
           up: Array.from({ length: n }, () => true),
           holds: Array.from({ length: n }, (_, i) => i === author % n),
@@ -489,7 +615,7 @@ test('over random histories releases never bring proven copies below the minimum
           let acted = false
           for (let self = 0; self < n; self++) {
             if (world.up[self] !== true) continue
-            for (const action of planObject(seenBy(world, self, home), options).actions) {
+            for (const action of planObject(seenBy(world, self, home, zones), options).actions) {
               if (action.kind === 'fetch' && liveElsewhere(self) > 0) {
                 world.holds[self] = true
                 world.origin[self] = 'repair'
@@ -507,7 +633,7 @@ test('over random histories releases never bring proven copies below the minimum
           }
           return acted
         }
-        for (const step of [...events, { is: 'wait' as const, ms: 7_200_000 }]) {
+        for (const step of [...events, { is: 'wait' as const, ms: options.spareDelayMs + 7_200_000 }]) {
           if (step.is === 'wait') {
             for (let i = 0; i < n; i++)
               if (world.up[i] !== true) world.awayMs[i] = (world.awayMs[i] ?? 0) + step.ms
@@ -523,6 +649,11 @@ test('over random histories releases never bring proven copies below the minimum
         // Whoever survives with a copy spreads it again: to the minimum, or to everybody there is.
         if (live > 0 && up > 1)
           assert.ok(live >= Math.min(3, up), `${live} live copies on ${up} running nodes`)
+        // And never leaves all in one zone while another could have one.
+        const zoneOf = (i: number): number => (zones === 0 ? i : i % zones)
+        const holding = world.holds.flatMap((holds, i) => (holds && world.up[i] === true ? [zoneOf(i)] : []))
+        const elsewhere = world.up.some((isUp, i) => isUp && !holding.includes(zoneOf(i)))
+        if (live > 0 && elsewhere) assert.ok(new Set(holding).size > 1, `all in zone ${holding[0]}`)
       }
     ),
     { numRuns: 3000 }
