@@ -15,21 +15,32 @@ import {
   weightOf
 } from './ranking.ts'
 import type { Member } from './roster/member.ts'
+import { spreadOver } from './zones.ts'
 
 /** Places of a group that plans are made with. Normative. */
 export const placesMax = 64
 
+/** Of them, places of one zone while there are members elsewhere: the rest is for those, or no plan could name one. Normative. */
+const placesOfZoneMax = 48
+
 /** Kept beyond them, so that as many members may leave before the group is ranked anew. */
 const spare = 32
+
+/** Kept of one zone. */
+const keptOfZoneMax = placesOfZoneMax + spare / 2
 
 /** With more changes than this share of the operators everything is ranked anew, when it is asked for. */
 const changesShareMax = 0.25
 
+const nobody: ReadonlySet<string> = new Set()
+
 interface Group {
-  /** Best first: exactly the best so many of all operators. */
+  /** Best first: exactly the best so many of all operators, and of each zone. */
   readonly places: Scored[]
-  /** Whether these are all operators there are. */
-  complete: boolean
+  /** Zones of which there are more, all of them worse than those kept. */
+  crowded: ReadonlySet<string>
+  /** Whether there are others, all of them worse than the last. */
+  more: boolean
   /** The first of them with zones spread, once asked for and until they change. */
   first?: readonly Member[]
 }
@@ -53,7 +64,7 @@ export class RankedGroups {
   of(group: number): readonly Member[] {
     const known = this.#groups[group] ?? this.#rank(group)
     this.#groups[group] = known
-    known.first ??= spreadZones(known.places.slice(0, placesMax).map((place) => place.contender.member))
+    known.first ??= spreadZones(firstPlaces(known.places.map((place) => place.contender.member)))
     return known.first
   }
 
@@ -108,9 +119,14 @@ export class RankedGroups {
   }
 
   #rank(group: number): Group {
-    const places: Scored[] = []
-    for (const own of this.#operators.values()) insert(places, best(own, group), placesMax + spare)
-    return { places, complete: places.length === this.#operators.size }
+    const ranked: Group = { places: [], crowded: nobody, more: false }
+    for (const own of this.#operators.values()) insert(ranked, best(own, group))
+    const zoned = ranked.places.map((place) => place.contender.member)
+    if (spreadOver(zoned, keptOfZoneMax).crowded.length === 0) return ranked
+    // Rare: looked for with less haste.
+    const spread: Group = { places: [], crowded: nobody, more: false }
+    for (const own of this.#operators.values()) insert(spread, best(own, group), keptOfZoneMax)
+    return spread
   }
 
   #amend(index: number, group: Group | undefined, changed: ReadonlySet<OperatorId>): void {
@@ -126,15 +142,38 @@ export class RankedGroups {
       const own = this.#operators.get(operator)
       if (own === undefined) continue
       const scored = best(own, index)
-      const last = places.at(-1)
-      // Behind the last place there may be others who are better.
-      if (!group.complete && (last === undefined || compare(scored, last) > 0)) continue
-      insert(places, scored, placesMax + spare)
+      // Behind the last of all, or of its zone, there may be others who are better.
+      const { zone } = scored.contender.member
+      if (group.more && isBehind(scored, places.at(-1))) continue
+      if (zone !== undefined && group.crowded.has(zone) && isBehind(scored, lastIn(zone, places))) continue
+      insert(group, scored, keptOfZoneMax)
       delete group.first
     }
-    group.complete = places.length === this.#operators.size
-    if (!group.complete && places.length < placesMax) this.#groups[index] = undefined
+    if (group.first === undefined && !isEnough(group)) this.#groups[index] = undefined
   }
+}
+
+/**
+ * In rank order, at most `placesOfZoneMax` of a zone; whom that passes over follows while there are places left.
+ * @param members best first
+ */
+export function firstPlaces(members: readonly Member[]): Member[] {
+  const { first, crowded } = spreadOver(members, placesOfZoneMax)
+  return [...first, ...crowded].slice(0, placesMax)
+}
+
+/** Whether the first places can be told from who is kept. */
+function isEnough({ places, crowded, more }: Group): boolean {
+  const members = places.map((place) => place.contender.member)
+  for (const zone of crowded) {
+    if (members.filter((member) => member.zone === zone).length < placesOfZoneMax) return false
+  }
+  if (more) return spreadOver(members, placesOfZoneMax).first.length >= placesMax
+  return crowded.size === 0 || members.length >= placesMax
+}
+
+function isBehind(scored: Scored, other: Scored | undefined): boolean {
+  return other === undefined || compare(scored, other) > 0
 }
 
 function best([first, ...others]: readonly Contender[], group: number): Scored {
@@ -147,10 +186,14 @@ function best([first, ...others]: readonly Contender[], group: number): Scored {
   return scored
 }
 
-/** In order; the worst goes when there are more than `max`. */
-function insert(places: Scored[], scored: Scored, max: number): void {
-  const last = places.at(-1)
-  if (last !== undefined && places.length >= max && compare(scored, last) > 0) return
+/** In order; the worst goes when there are too many, of its zone or of all. */
+function insert(group: Group, scored: Scored, zoneMax = Number.POSITIVE_INFINITY): void {
+  const { places } = group
+  const full = places.length >= placesMax + spare
+  if (full && isBehind(scored, places.at(-1))) {
+    group.more = true
+    return
+  }
   let low = 0
   let high = places.length
   while (low < high) {
@@ -160,7 +203,27 @@ function insert(places: Scored[], scored: Scored, max: number): void {
     else high = middle
   }
   places.splice(low, 0, scored)
-  if (places.length > max) places.pop()
+  const { zone } = scored.contender.member
+  if (zone !== undefined && zoneMax < places.length && dropCrowd(places, zone, zoneMax))
+    group.crowded = new Set([...group.crowded, zone])
+  else if (full) {
+    places.pop()
+    group.more = true
+  }
+}
+
+/** Drops the worst of a zone that has more than its share. */
+function dropCrowd(places: Scored[], zone: string, zoneMax: number): boolean {
+  let count = 0
+  for (const place of places) if (place.contender.member.zone === zone) count++
+  if (count <= zoneMax) return false
+  const last = lastIn(zone, places)
+  if (last !== undefined) places.splice(places.lastIndexOf(last), 1)
+  return true
+}
+
+function lastIn(zone: string, places: readonly Scored[]): Scored | undefined {
+  return places.findLast((place) => place.contender.member.zone === zone)
 }
 
 function alike(own: readonly Contender[], before: readonly Contender[] | undefined): boolean {
