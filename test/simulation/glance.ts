@@ -4,15 +4,20 @@
 
 import type { KeepingOptions } from '../../packages/pinning/src/keeping-options.ts'
 import type { TargetBounds } from '../../packages/pinning/src/tally.ts'
+import { zoneMaxOf } from '../../packages/pinning/src/zones.ts'
 import type { Disks } from './disks.ts'
 import { diceOf, type Held, type ObjectState, type Views } from './views.ts'
 import type { Machine, World } from './world.ts'
+
+/** Nothing to do, and nothing that comes by itself. */
+export const spared: Glance = { mayAct: false, againAtMs: Number.POSITIVE_INFINITY }
 
 export interface GlanceParts {
   readonly world: World
   readonly views: Views
   readonly disks: Disks
   readonly options: KeepingOptions
+  returnMsOf(machine: Machine): number
 }
 
 export interface Glance {
@@ -87,28 +92,42 @@ function dueAtMs(parts: GlanceParts, viewer: Machine, held: Held, dice: number):
 export function glanceOfOther(parts: GlanceParts, viewer: Machine, scene: Scene): Glance {
   const { world, disks, options } = parts
   const { object, bounds } = scene
-  const pass = { mayAct: false, againAtMs: Number.POSITIVE_INFINITY }
   const ask = { mayAct: true, againAtMs: Number.POSITIVE_INFINITY }
   // With few holders the others are challengers, too.
   if (!scene.firm || scene.ring.length <= options.challengersPerCopy) return ask
   let standing = 0
+  let expected = 0
+  let zoned = false
   for (const held of object.copies) {
-    if (world.awayMs(viewer, held.keeper) >= options.repairDelayMs) continue
+    const awayMs = world.awayMs(viewer, held.keeper)
+    if (awayMs >= parts.returnMsOf(held.keeper)) continue
     if (!parts.views.hasHeard(viewer, held.keeper, held.sinceMs)) continue
-    if (isFirm(parts, viewer, held)) standing++
+    if (!isFirm(parts, viewer, held)) continue
+    expected++
+    if (awayMs < options.repairDelayMs) standing++
+    if (held.keeper.member.zone !== undefined) zoned = true
   }
-  if (standing < bounds.copiesMin) return ask
-  if (standing >= bounds.copiesMax) return pass
+  if (standing < bounds.copiesMin || expected < bounds.copiesTarget) return ask
+  // One zone with too many may mean that a copy is missing elsewhere.
+  if (zoned && isCrowded(object, bounds.copiesMin)) return ask
+  if (expected > bounds.copiesTarget) return spared
   if (viewer.member.zone !== undefined) return ask
-  // Outside the placement nobody fills or moves: count those before us who surely hold a place.
+  // Who has no seat moves nothing: count those before us who surely have one.
   let before = 0
   for (const index of world.ranked(object.group)) {
     const machine = world.machine(index)
     if (machine === viewer) return ask
-    if (!world.reaches(viewer, machine)) continue
+    if (world.awayMs(viewer, machine) >= parts.returnMsOf(machine)) continue
     const held = object.copies.find((one) => one.keeper === machine)
     if (held === undefined ? !disks.of(machine).full : isFirm(parts, viewer, held)) before++
-    if (before >= bounds.copiesTarget) return pass
+    if (before >= bounds.copiesTarget) return spared
   }
   return ask
+}
+
+export function isCrowded(object: ObjectState, copiesMin: number): boolean {
+  const zones = object.copies.map((held) => held.keeper.member.zone)
+  return zones.some(
+    (zone) => zone !== undefined && zones.filter((other) => other === zone).length > zoneMaxOf(copiesMin)
+  )
 }

@@ -5,14 +5,15 @@
 import type { KeepingOptions } from '../../packages/pinning/src/keeping-options.ts'
 import { type Action, type Plan, planObject } from '../../packages/pinning/src/plan.ts'
 import type { KeeperClass } from '../../packages/pinning/src/roster/member.ts'
-import { boundsFor } from '../../packages/pinning/src/tally.ts'
+import { boundsFor, returnMsOf, type TargetBounds } from '../../packages/pinning/src/tally.ts'
+import { Calm } from './calm.ts'
 import type { Chance } from './chance.ts'
 import { Disks } from './disks.ts'
-import { type GlanceParts, glanceOfHolder, glanceOfOther, isFirm, type Scene } from './glance.ts'
+import { type GlanceParts, glanceOfHolder, glanceOfOther, isFirm, type Scene, spared } from './glance.ts'
 import type { Meter } from './meter.ts'
 import { hourMs, minuteMs, yearMs } from './profiles.ts'
 import { Transfers } from './transfers.ts'
-import { type Held, type ObjectState, reachableRanked, Views, wordOf } from './views.ts'
+import { type Held, type ObjectState, Reach, Views, wordOf } from './views.ts'
 import type { Arm, Machine, World } from './world.ts'
 
 export interface KeepingSetup {
@@ -52,6 +53,7 @@ export class Keeping implements Arm {
   readonly #disks: Disks
   readonly #transfers: Transfers
   readonly #parts: GlanceParts
+  readonly #calm: Calm
   readonly #objects: ObjectState[]
   readonly #heldBy: Set<number>[]
   readonly deeds: Deeds = {
@@ -75,7 +77,15 @@ export class Keeping implements Arm {
     this.#chance = parts.chance
     this.#disks = new Disks(world.machines, setup.options)
     this.#views = new Views(world, this.#disks, setup)
-    this.#parts = { world, views: this.#views, disks: this.#disks, options: setup.options }
+    const { options } = setup
+    this.#parts = {
+      world,
+      views: this.#views,
+      disks: this.#disks,
+      options,
+      returnMsOf: (machine) => returnMsOf({ class: setup.classOf?.(machine) ?? machine.life.class }, options)
+    }
+    this.#calm = new Calm(this.#parts)
     this.#heldBy = world.machines.map(() => new Set())
     this.#objects = Array.from({ length: parts.objects }, (_, id) => ({
       id,
@@ -83,11 +93,12 @@ export class Keeping implements Arm {
       copies: [],
       jobs: new Map(),
       intents: [],
-      reviewMs: Number.POSITIVE_INFINITY
+      reviewMs: Number.POSITIVE_INFINITY,
+      informed: new Map()
     }))
     this.#transfers = new Transfers(world, setup.options, parts.chance, {
       plan: (object, machine) => this.#plan(object, machine),
-      knownTo: (object, source) => this.#knownTo(object, source),
+      presentTo: (object, source) => this.#views.present(object, source),
       arrived: (object, machine, urgency) => this.#arrived(object, machine, urgency),
       machineOf: (node) => this.#views.machineOf(node)
     })
@@ -164,9 +175,17 @@ export class Keeping implements Arm {
           if (index === machine.index || before > this.#bounds(object).copiesTarget) break
           if (this.#world.machine(index).up) before++
         }
-        if (before <= this.#bounds(object).copiesTarget) this.#look(object)
+        if (before > this.#bounds(object).copiesTarget || this.#isNothingFor(object, machine)) continue
+        this.#look(object)
       }
     }
+  }
+
+  /** Whether whoever has no copy has nothing to do there either. */
+  #isNothingFor(object: ObjectState, viewer: Machine): boolean {
+    return (
+      this.#calm.untilMs(object, this.#bounds(object)) !== undefined && this.#calm.isInformed(object, viewer)
+    )
   }
 
   #look(object: ObjectState): void {
@@ -174,17 +193,22 @@ export class Keeping implements Arm {
     object.reviewMs = Number.POSITIVE_INFINITY
     if (this.meter.isLost(object.id)) return
     this.#forgetPast(object)
-    let againAtMs = Number.POSITIVE_INFINITY
+    const calmUntilMs = this.#calm.untilMs(object, this.#bounds(object))
+    let againAtMs = calmUntilMs ?? Number.POSITIVE_INFINITY
     for (const side of [0, 1] as const) {
       if (world.upOn(side) === 0) continue
-      const scene = this.#scene(object, side)
+      const scene = this.#scene(object, side, calmUntilMs !== undefined)
       for (const viewer of this.#concerned(object, side)) {
-        const holds = object.copies.some((held) => held.keeper === viewer)
+        const holds = scene.ring.some((held) => held.keeper === viewer)
+        const calm = calmUntilMs !== undefined && this.#calm.isInformed(object, viewer)
         const glance = holds
           ? glanceOfHolder(this.#parts, viewer, scene)
-          : glanceOfOther(this.#parts, viewer, scene)
+          : calm
+            ? spared
+            : glanceOfOther(this.#parts, viewer, scene)
         this.deeds.glances++
-        againAtMs = Math.min(againAtMs, glance.againAtMs, this.#patienceEndsMs(object, viewer))
+        againAtMs = Math.min(againAtMs, glance.againAtMs)
+        if (!calm) againAtMs = Math.min(againAtMs, this.#patienceEndsMs(object, viewer))
         if (glance.mayAct) {
           const plan = this.#plan(object, viewer)
           if (plan.reviewAfterMs !== undefined)
@@ -206,7 +230,7 @@ export class Keeping implements Arm {
     }
     const oldestMs = this.#world.nowMs - this.#setup.options.proofAgeMsMax - hourMs
     for (const held of object.copies) {
-      if (held.words.length <= 4) continue
+      if (held.words.length <= 8) continue
       const fresh = held.words.filter(
         (word) => Math.max(word.provenMs, word.askedMs, word.wrongMs) > oldestMs
       )
@@ -215,22 +239,25 @@ export class Keeping implements Arm {
   }
 
   /** Holders, the first of the ranking who are reachable, and whoever means to fetch it. */
-  #concerned(object: ObjectState, side: 0 | 1): Set<Machine> {
-    const concerned = new Set<Machine>()
-    let reachable = 0
+  #concerned(object: ObjectState, side: 0 | 1): readonly Machine[] {
+    const concerned: Machine[] = []
+    const seen = new Reach(this.#setup.copiesMin)
     for (const index of this.#world.ranked(object.group)) {
       const machine = this.#world.machine(index)
       if (!machine.up || machine.side !== side) continue
-      concerned.add(machine)
-      if (++reachable >= reachableRanked) break
+      concerned.push(machine)
+      seen.add(machine)
+      if (seen.isEnough) break
     }
-    for (const held of object.copies)
-      if (held.keeper.up && held.keeper.side === side) concerned.add(held.keeper)
-    for (const machine of object.jobs.keys()) if (machine.up && machine.side === side) concerned.add(machine)
+    const add = (machine: Machine): void => {
+      if (machine.up && machine.side === side && !concerned.includes(machine)) concerned.push(machine)
+    }
+    for (const held of object.copies) add(held.keeper)
+    for (const machine of object.jobs.keys()) add(machine)
     return concerned
   }
 
-  #scene(object: ObjectState, side: 0 | 1): Scene {
+  #scene(object: ObjectState, side: 0 | 1, calm: boolean): Scene {
     const ranked = this.#world.ranked(object.group)
     const ring = object.copies
       .filter((held) => held.keeper.up && held.keeper.side === side)
@@ -238,7 +265,10 @@ export class Keeping implements Arm {
       .sort((a, b) => a.place - b.place)
     const helds = ring.map(({ held }) => held)
     const firm =
-      ring.length > 0 && (ring[0]?.place ?? -1) >= 0 && helds.every((held) => this.#isFirmToAll(held, helds))
+      ring.length > 0 &&
+      (ring[0]?.place ?? -1) >= 0 &&
+      ((calm && helds.every((held) => this.#calm.isInformed(object, held.keeper))) ||
+        helds.every((held) => this.#isFirmToAll(held, helds)))
     return { object, bounds: this.#bounds(object), ring: helds, firm }
   }
 
@@ -286,7 +316,7 @@ export class Keeping implements Arm {
   #act(object: ObjectState, viewer: Machine, plan: Plan): void {
     const fetch = plan.actions.find((action) => action.kind === 'fetch')
     if (fetch === undefined) this.#transfers.unwant(object, viewer)
-    else this.#transfers.want(object, viewer, fetch, Math.max(plan.copiesTarget, plan.copiesLive + 1))
+    else this.#transfers.want(object, viewer, fetch)
     for (const action of plan.actions) {
       if (action.kind === 'prove') this.#challenge(object, viewer, this.#views.machineOf(action.keeper))
       if (action.kind === 'release') this.#release(object, viewer, action)
@@ -310,6 +340,7 @@ export class Keeping implements Arm {
       this.deeds.proofs++
       word.provenMs = nowMs
       word.corruptMs = -1
+      this.#calm.worded(object, held, challenger)
       if (keeper.lies) this.#dropSecretly(object, held)
     } else if (keeper.lies) {
       this.deeds.proofsWrong++
@@ -317,6 +348,7 @@ export class Keeping implements Arm {
       word.provenMs = -1
       word.corruptMs = nowMs
       word.wrongMs = nowMs
+      this.#calm.worded(object, held, challenger)
       this.#review(object, minuteMs)
     } else this.#dropCopy(object, held)
   }
@@ -358,6 +390,7 @@ export class Keeping implements Arm {
       const word = wordOf(held, machine)
       word.provenMs = nowMs
       word.askedMs = nowMs
+      this.#calm.worded(object, held, machine)
     }
     this.#dropCopy(object, own)
     this.deeds.releases++
@@ -384,9 +417,11 @@ export class Keeping implements Arm {
       damage: 0,
       words: [],
       releaseAfterMs: 0,
-      heldUntilMs: 0
+      heldUntilMs: 0,
+      firmUntilMs: Number.NEGATIVE_INFINITY
     }
     object.copies.push(held)
+    this.#calm.spoke(object, keeper)
     this.#held(keeper).add(object.id)
     this.#disks.change(keeper, this.#world.options.objectBytes)
     this.meter.store(object.id, 1, nowMs)
@@ -409,25 +444,21 @@ export class Keeping implements Arm {
     this.#review(object, minuteMs)
   }
 
-  /** Whose copies a source counts when it is asked whether another is wanted. */
-  #knownTo(object: ObjectState, source: Machine): Machine[] {
-    return object.copies
-      .filter((held) => held.keeper === source || this.#world.reaches(source, held.keeper))
-      .filter((held) => !held.words.some((word) => word.challenger === source && word.corruptMs >= 0))
-      .map((held) => held.keeper)
-  }
-
-  #bounds(object: ObjectState): ReturnType<typeof boundsFor> {
+  #bounds(object: ObjectState): TargetBounds {
+    const ranked = this.#world.ranked(object.group)
+    const known = this.#knownBounds.get(ranked)
+    if (known !== undefined) return known
     const { copiesMin, classOf } = this.#setup
-    const first = this.#world.ranked(object.group).slice(0, copiesMin)
-    return boundsFor(
-      copiesMin,
-      first.map((index) => {
-        const machine = this.#world.machine(index)
-        return { class: classOf?.(machine) ?? machine.life.class }
-      })
-    )
+    const first = ranked.slice(0, copiesMin).map((index) => {
+      const machine = this.#world.machine(index)
+      return { class: classOf?.(machine) ?? machine.life.class }
+    })
+    const bounds = boundsFor(copiesMin, first)
+    this.#knownBounds.set(ranked, bounds)
+    return bounds
   }
+  /** By the ranking they were made of. */
+  readonly #knownBounds = new WeakMap<readonly number[], TargetBounds>()
 
   #held(machine: Machine): Set<number> {
     return this.#heldBy[machine.index] ?? new Set()

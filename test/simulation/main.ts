@@ -1,12 +1,13 @@
 // `npm run simulate -- [--seed N]… [--profile instances|homes|mixed|provider|provider-unknown|rough] [--years 3] [--members 300]
-// [--groups 4096] [--arms commonhold,control,cluster,none,oracle] [--set option=ms]… [--plot file.svg]`: lives of a pool, seed by
-// seed. Ends non-zero when the production code lost an object, or when the control lost none: then nothing was shown.
+// [--groups 4096] [--arms commonhold,control,cluster,none,oracle] [--set option=ms]… [--workers 1] [--out folder]`: lives of a pool,
+// seed by seed; a table and a plot go into the folder. Ends non-zero when the production code lost an object, or when the control lost none: then nothing was shown.
 
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { plot } from './plot.ts'
 import { profiles } from './profiles.ts'
-import { type ArmName, armNames, type RunResult, run } from './run.ts'
+import { type ArmName, armNames, type RunOptions, type RunResult } from './run.ts'
+import { runAll } from './seeds.ts'
 import { tableOf } from './table.ts'
 
 const { values } = parseArgs({
@@ -18,7 +19,8 @@ const { values } = parseArgs({
     groups: { type: 'string', default: '4096' },
     arms: { type: 'string', default: armNames.join(',') },
     set: { type: 'string', multiple: true, default: [] },
-    plot: { type: 'string' }
+    workers: { type: 'string', default: '1' },
+    out: { type: 'string' }
   }
 })
 
@@ -50,36 +52,44 @@ const options = Object.fromEntries(
   })
 )
 const groups = numberOf('--groups', values.groups, 1)
+const runs = values.seed.map(
+  (text): RunOptions => ({
+    seed: numberOf('--seed', text, 0),
+    profile,
+    years: numberOf('--years', values.years, 0.01),
+    members: numberOf('--members', values.members, 10),
+    groups,
+    objects: groups,
+    objectBytes: 2 ** 30,
+    copiesMin: 3,
+    options,
+    arms
+  })
+)
 const results: RunResult[] = []
-for (const text of values.seed) {
-  const seed = numberOf('--seed', text, 0)
-  try {
-    const result = run({
-      seed,
-      profile,
-      years: numberOf('--years', values.years, 0.01),
-      members: numberOf('--members', values.members, 10),
-      groups,
-      objects: groups,
-      objectBytes: 2 ** 30,
-      copiesMin: 3,
-      options,
-      arms
-    })
-    results.push(result)
-    console.log(`seed ${seed}, ${Math.round(result.tookMs / 1000)} s\n\n${tableOf([result])}\n`)
-  } catch (err) {
-    console.error(`seed ${seed} failed`)
-    throw err
-  }
-}
+await runAll(runs, numberOf('--workers', values.workers, 1), async (result) => {
+  results.push(result)
+  results.sort((a, b) => a.seed - b.seed)
+  console.log(`seed ${result.seed}, ${Math.round(result.tookMs / 1000)} s\n\n${tableOf([result])}\n`)
+  if (values.out !== undefined) await record(values.out)
+})
 if (results.length > 1) console.log(`all seeds\n\n${tableOf(results)}`)
-if (values.plot !== undefined && results[0] !== undefined) {
+
+/** After every seed, so that a run that is broken off has said what it found. */
+async function record(folder: string): Promise<void> {
+  const seeds = results.map((result) => result.seed).join(', ')
+  const what = `${profile}, ${values.members} members, ${groups} groups, ${values.years} years, seeds ${seeds}`
+  await mkdir(folder, { recursive: true })
+  await writeFile(`${folder}/${profile}.svg`, plot(results, what))
+  const each = results.map((result) => `Seed ${result.seed}:\n\n${tableOf([result])}\n`)
+  const command = `npm run simulate -- ${process.argv.slice(2).join(' ')}`
+  const head = `# ${profile}\n\n${what}. Made by \`${command}\`.\n\n![live copies](${profile}.svg)\n`
   await writeFile(
-    values.plot,
-    plot(results[0], `${profile}, ${values.members} members, seed ${results[0].seed}`)
+    `${folder}/${profile}.md`,
+    `${head}\nAll seeds:\n\n${tableOf(results)}\n\n${each.join('\n')}`
   )
 }
+
 const lostBy = (name: ArmName): number =>
   results.flatMap((result) => result.arms).reduce((sum, one) => sum + (one.arm === name ? one.lost : 0), 0)
 if (lostBy('commonhold') > 0) {

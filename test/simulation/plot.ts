@@ -1,6 +1,7 @@
 // Live copies over time as a picture by hand: one line per policy, readable on light and dark ground.
 
-import type { ArmResult, RunResult } from './run.ts'
+import type { Sample } from './meter.ts'
+import type { RunResult } from './run.ts'
 
 const width = 860
 const height = 400
@@ -10,8 +11,16 @@ const top = 40
 const bottom = 45
 const colours = ['#0a7d5a', '#d1495b', '#c77d0a', '#7a7f87', '#3b6fd4']
 
-export function plot(result: RunResult, title: string): string {
-  const samples = result.arms.flatMap((arm) => arm.samples)
+interface Line {
+  readonly arm: string
+  readonly lost: number
+  readonly samples: readonly Sample[]
+}
+
+/** @param results of as many seeds as there are; lines are their means */
+export function plot(results: readonly RunResult[], title: string): string {
+  const arms = linesOf(results)
+  const samples = arms.flatMap((arm) => arm.samples)
   const endMs = Math.max(...samples.map((one) => one.atMs))
   const most = Math.ceil(Math.max(...samples.map((one) => one.liveMean)) + 0.5)
   const x = (ms: number): number => left + ((width - left - right) * ms) / endMs
@@ -26,13 +35,13 @@ export function plot(result: RunResult, title: string): string {
   )
   // Names stand beside the ends of their lines, and never on one another.
   let above = Number.NEGATIVE_INFINITY
-  const names = [...result.arms.entries()]
+  const names = [...arms.entries()]
     .sort(([, a], [, b]) => lastOf(b) - lastOf(a))
     .map(([i, arm]) => {
       above = Math.max(y(lastOf(arm)) + 4, above + 17)
       return `<text x="${width - right + 8}" y="${above}" style="fill:${colours[i % colours.length]}">${arm.arm}, ${arm.lost} lost</text>`
     })
-  const lines = result.arms.map((arm, i) => {
+  const lines = arms.map((arm, i) => {
     const points = arm.samples
       .map((one) => `${x(one.atMs).toFixed(1)},${y(one.liveMean).toFixed(1)}`)
       .join(' ')
@@ -49,6 +58,20 @@ ${[...grid, ...years, ...lines, ...names].join('\n')}
 `
 }
 
-function lastOf(arm: ArmResult): number {
+function linesOf(results: readonly RunResult[]): Line[] {
+  const [first] = results
+  return (first?.arms ?? []).map(({ arm, samples }, i) => {
+    const seeds = results.map((result) => result.arms[i])
+    const mean = (at: number): number =>
+      seeds.reduce((sum, one) => sum + (one?.samples[at]?.liveMean ?? 0), 0) / seeds.length
+    return {
+      arm,
+      lost: seeds.reduce((sum, one) => sum + (one?.lost ?? 0), 0),
+      samples: samples.map((sample, at) => ({ ...sample, liveMean: mean(at) }))
+    }
+  })
+}
+
+function lastOf(arm: Line): number {
   return arm.samples.at(-1)?.liveMean ?? 0
 }

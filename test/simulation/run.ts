@@ -97,7 +97,8 @@ export function run(options: RunOptions): RunResult {
     const setup = control
       ? {
           copiesMin: 2,
-          options: { ...keeping, repairDelayMs: dayMs, lastCopyDelayMs: dayMs },
+          // Nothing moves: two copies are two.
+          options: { ...keeping, repairDelayMs: dayMs, lastCopyDelayMs: dayMs, newcomerAgeMs: 100 * yearMs },
           classOf: () => 'server' as const,
           checkEvery
         }

@@ -8,8 +8,8 @@ export function tableOf(results: readonly RunResult[]): string {
     rowOf(results.flatMap((result) => result.arms.filter((one) => one.arm === name)))
   )
   return [
-    '| policy | copies made per object-year | stored | below min, ppm | none live, ppm | lost | TB moved | proofs per object-year | wrong | false accusations |',
-    '|---|---|---|---|---|---|---|---|---|---|',
+    '| policy | copies made per object-year | stored | below min, ppm | none live, ppm | lost | TB moved | proofs per object-year | wrong | false accusations | repairs / fills / moves | releases |',
+    '|---|---|---|---|---|---|---|---|---|---|---|---|',
     ...rows
   ].join('\n')
 }
@@ -29,7 +29,13 @@ function rowOf(seeds: readonly ArmResult[]): string {
     (sum((one) => one.bytesMoved) / 1e12).toFixed(1),
     asked ? (sum((one) => one.deeds?.proofs ?? 0) / years).toFixed(0) : '–',
     asked ? String(sum((one) => one.deeds?.proofsWrong ?? 0)) : '–',
-    asked ? String(sum((one) => one.deeds?.falseAccusations ?? 0)) : '–'
+    asked ? String(sum((one) => one.deeds?.falseAccusations ?? 0)) : '–',
+    asked
+      ? (['repairs', 'fills', 'moves'] as const)
+          .map((deed) => (sum((one) => one.deeds?.[deed] ?? 0) / years).toFixed(2))
+          .join(' / ')
+      : '–',
+    asked ? (sum((one) => one.deeds?.releases ?? 0) / years).toFixed(2) : '–'
   ]
   return `| ${cells.join(' | ')} |`
 }

@@ -12,7 +12,7 @@ type Fetch = Extract<Action, { kind: 'fetch' }>
 
 export interface TransferPorts {
   plan(object: ObjectState, machine: Machine): Plan
-  knownTo(object: ObjectState, source: Machine): readonly Machine[]
+  presentTo(object: ObjectState, source: Machine): readonly Machine[]
   arrived(object: ObjectState, machine: Machine, urgency: number): void
   machineOf(node: string): Machine
 }
@@ -39,19 +39,19 @@ export class Transfers {
     this.#ports = ports
   }
 
-  want(object: ObjectState, machine: Machine, fetch: Fetch, copies: number): void {
+  want(object: ObjectState, machine: Machine, fetch: Fetch): void {
     const jitterMs = fetch.afterMs > 0 ? this.#chance.unit() * this.#options.repairStaggerMs * 0.5 : 0
     const dueMs = this.#world.nowMs + fetch.afterMs + jitterMs
     const known = object.jobs.get(machine)
     if (known === undefined) {
-      const job = { dueMs, urgency: fetch.urgency, copies, failures: 0, running: false }
+      const job = { dueMs, urgency: fetch.urgency, copies: fetch.copies, failures: 0, running: false }
       object.jobs.set(machine, job)
       this.#jobs(machine).add(object)
       this.#attemptAt(object, machine, job)
       return
     }
     known.urgency = fetch.urgency
-    known.copies = copies
+    known.copies = fetch.copies
     if (known.failures > 0 || known.running || dueMs >= known.dueMs) return
     known.dueMs = dueMs
     this.#attemptAt(object, machine, known)
@@ -93,7 +93,7 @@ export class Transfers {
       this.#forget(object, machine)
       return
     }
-    job.copies = Math.max(plan.copiesTarget, plan.copiesLive + 1)
+    job.copies = fetch.copies
     const sources = fetch.from.map((node) => this.#ports.machineOf(node))
     const asked = sources[0]
     if (asked !== undefined && this.#isEnough(object, machine, asked, job.copies)) {
@@ -101,14 +101,14 @@ export class Transfers {
       this.#attemptAt(object, machine, job)
       return
     }
-    object.intents.push({ machine, untilMs: this.#world.nowMs + this.#options.fetchIntentMs })
     this.#begin(object, machine, job, sources)
   }
 
   #isEnough(object: ObjectState, asker: Machine, source: Machine, copies: number): boolean {
     object.intents = object.intents.filter(({ untilMs }) => untilMs > this.#world.nowMs)
-    const counted = new Set(this.#ports.knownTo(object, source))
-    for (const intent of object.intents) counted.add(intent.machine)
+    const counted = new Set(this.#ports.presentTo(object, source))
+    // Whoever went away meanwhile is not waited for.
+    for (const { machine } of object.intents) if (this.#world.reaches(source, machine)) counted.add(machine)
     counted.delete(asker)
     return counted.size >= copies
   }
@@ -133,7 +133,10 @@ export class Transfers {
       this.#options.repairBytesPerSecondMax * 8
     )
     const begunMs = this.#world.nowMs
-    this.#world.agenda.after((objectBytes * 8000) / bitsPerSecond, () => {
+    const takesMs = (objectBytes * 8000) / bitsPerSecond
+    // What is pulled stands for the pictures of a group, each of which is there long before its intent lapses.
+    object.intents.push({ machine, untilMs: begunMs + Math.max(this.#options.fetchIntentMs, takesMs) })
+    this.#world.agenda.after(takesMs, () => {
       if (object.jobs.get(machine) !== job) return
       this.#running.set(machine, (this.#running.get(machine) ?? 1) - 1)
       const unbroken =

@@ -2,12 +2,14 @@
 // sooner. Makes rows and words as the census keeps them and lets its production rules judge them.
 
 import type { NodeId } from '@commonhold/core'
+import { patientWith } from '../../packages/pinning/src/by-size.ts'
 import { type CopyRow, type CopyView, copyOf, type WordRow } from '../../packages/pinning/src/copy-state.ts'
 import type { KeepingOptions } from '../../packages/pinning/src/keeping-options.ts'
 import { type Candidate, isMassLoss, type Situation } from '../../packages/pinning/src/plan.ts'
 import { draw } from '../../packages/pinning/src/ranking.ts'
 import type { KeeperClass } from '../../packages/pinning/src/roster/member.ts'
-import type { Copy } from '../../packages/pinning/src/tally.ts'
+import { type Copy, isPresent } from '../../packages/pinning/src/tally.ts'
+import { zoneMaxOf } from '../../packages/pinning/src/zones.ts'
 import type { Disks } from './disks.ts'
 import { minuteMs } from './profiles.ts'
 import type { Machine, World } from './world.ts'
@@ -33,6 +35,8 @@ export interface Held {
   words: Word[]
   releaseAfterMs: number
   heldUntilMs: number
+  /** Whoever heard of everything calls it proven until then: see calm.ts. */
+  firmUntilMs: number
 }
 
 export interface Job {
@@ -50,6 +54,8 @@ export interface ObjectState {
   readonly jobs: Map<Machine, Job>
   intents: { readonly machine: Machine; readonly untilMs: number }[]
   reviewMs: number
+  /** Who heard enough about every copy, and until when that is enough: see calm.ts. */
+  readonly informed: Map<Machine, number>
 }
 
 const never = -1
@@ -123,6 +129,13 @@ export class Views {
     }
   }
 
+  /** Whose copies a source counts when it is asked whether another is wanted. */
+  present(object: ObjectState, source: Machine): Machine[] {
+    return this.#copies(object, source)
+      .filter((copy) => isPresent(copy, patientWith(pictureBytes, this.#options)))
+      .map((copy) => this.machineOf(copy.node))
+  }
+
   /** Whether news of that time from `source` has reached the viewer. */
   hasHeard(viewer: Machine, source: Machine, atMs: number): boolean {
     // Up since before: the source was up and together with it then, or there was a partition.
@@ -151,9 +164,10 @@ export class Views {
     const copies: Copy[] = []
     const view = this.#viewOf(viewer)
     for (const held of object.copies) {
-      const { node, operator, counted } = held.keeper.member
       if (held.keeper === viewer) {
-        copies.push({ node, operator, counted, awayMs: 0, state: { kind: 'own' } })
+        const { node, operator, counted, zone } = held.keeper.member
+        const place = { class: this.#classOf(viewer), ...(zone === undefined ? {} : { zone }) }
+        copies.push({ node, operator, counted, ...place, awayMs: 0, state: { kind: 'own' } })
         continue
       }
       if (!this.hasHeard(viewer, held.keeper, held.sinceMs)) continue
@@ -222,13 +236,12 @@ export class Views {
   /** The best few, and whoever holds it. */
   #ranking(object: ObjectState, viewer: Machine, whole: boolean): Candidate[] {
     const ranking: Candidate[] = []
-    let reachable = 0
+    const seen = new Reach(this.#copiesMin)
     for (const index of this.#world.ranked(object.group)) {
       const machine = this.#world.machine(index)
-      const near = whole || reachable < reachableRanked
-      if (!near && !object.copies.some((held) => held.keeper === machine)) continue
+      if (!whole && seen.isEnough && !object.copies.some((held) => held.keeper === machine)) continue
       const candidate = this.#candidate(viewer, machine)
-      if (candidate.awayMs === 0) reachable++
+      if (candidate.awayMs === 0) seen.add(machine)
       ranking.push(candidate)
     }
     return ranking
@@ -240,6 +253,7 @@ export class Views {
       node,
       operator,
       class: this.#classOf(machine),
+      ...(machine.member.zone === undefined ? {} : { zone: machine.member.zone }),
       awayMs: this.#world.awayMs(viewer, machine),
       full: this.#disks.of(machine).full,
       declines: false,
@@ -272,6 +286,31 @@ export class Views {
     const massLoss = isMassLoss(away, this.#world.presentCount, options)
     this.#pools.set(viewer, { minute, massLoss })
     return massLoss
+  }
+}
+
+/** Whether so many of a ranking were passed that nobody behind them has a turn; the crowd of a zone has none either. */
+export class Reach {
+  readonly #zoneMax: number
+  readonly #zones = new Map<string, number>()
+  #count = 0
+
+  constructor(copiesMin: number) {
+    this.#zoneMax = zoneMaxOf(copiesMin)
+  }
+
+  get isEnough(): boolean {
+    return this.#count >= reachableRanked
+  }
+
+  add(machine: Machine): void {
+    const { zone } = machine.member
+    if (zone !== undefined) {
+      const count = this.#zones.get(zone) ?? 0
+      this.#zones.set(zone, count + 1)
+      if (count >= this.#zoneMax) return
+    }
+    this.#count++
   }
 }
 

@@ -34,6 +34,7 @@ export interface Machine {
   gone: boolean
   up: boolean
   upSinceMs: number
+  downSinceMs: number
   /** 0 or, cut off by a partition, 1. */
   side: 0 | 1
   sideSinceMs: number
@@ -179,7 +180,8 @@ export class World {
     const index = this.machines.length
     // Thrice the room that is needed, on disks of very different size. No weight reaches four medians,
     // so the order among those present is the order among all, restricted.
-    const fairBytes = (groups * objectBytes * copiesExpected) / members
+    // A disk that a dozen objects fill says nothing about disks: small pools have larger ones.
+    const fairBytes = Math.max((groups * copiesExpected) / members, 30) * objectBytes
     const size = [1, 1, 2, 2, 3][chance.below(5)] ?? 1
     const zone = atProvider ? 'provider' : `site ${chance.below(40)}`
     const member: Member = {
@@ -206,6 +208,7 @@ export class World {
       gone: false,
       up: false,
       upSinceMs: 0,
+      downSinceMs: 0,
       side: 0,
       sideSinceMs: 0
     })
@@ -266,6 +269,7 @@ export class World {
   #down(machine: Machine): void {
     this.#noteTogether(machine)
     machine.up = false
+    machine.downSinceMs = this.nowMs
     this.#upOn[machine.side]--
     this.#wentMs.push(this.nowMs)
     for (const arm of this.arms) arm.wentDown(machine)
