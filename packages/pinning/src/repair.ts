@@ -332,9 +332,7 @@ export class Repairs {
     // As a plan counts: a claim that is never proven must not keep the copy from being made that is made for it.
     const patient = patientWith(size, options)
     const counted = new Set(
-      known
-        .filter((copy) => copy.counted && isPresent(copy, patient))
-        .map((copy) => copy.operator)
+      known.filter((copy) => copy.counted && isPresent(copy, patient)).map((copy) => copy.operator)
     )
     for (const [node] of coming) counted.add(roster.operatorOf(node) ?? node)
     if (asker !== undefined) counted.delete(asker)

@@ -35,7 +35,10 @@ function zoneOf(random: Random, crowd: number): { zone?: string } {
 function placesAnew(poolId: Uint8Array, members: readonly Member[]): (group: number) => Member[] {
   const ranking = new Ranking(
     poolId,
-    members.map(({ zone: _, ...rest }) => rest)
+    members.map((member) => {
+      const { zone: _, ...rest } = member
+      return rest
+    })
   )
   const known = new Map(members.map((member) => [member.node, member]))
   return (group) =>
