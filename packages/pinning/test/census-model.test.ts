@@ -20,7 +20,12 @@ import { nameOf, rootFor } from './harness/disk.ts'
 
 const k = 2
 const groups = [0, 1, 2, 3]
-const roots = Array.from({ length: 6 }, (_, i) => rootFor(Uint8Array.of(i)))
+/** Two in each of three groups. */
+const roots = [0, 1, 2].flatMap((group) =>
+  Array.from({ length: 99 }, (_, i) => rootFor(Uint8Array.of(i)))
+    .filter((root) => groupOf(root, k) === group)
+    .slice(0, 2)
+)
 const keepers = ['ash', 'beech', 'cedar', 'elm'] as const
 const epochs = [Uint8Array.of(1), Uint8Array.of(2)]
 const options = { ...keepingDefaults, proofAgeMsMax: 1000, suspectProofs: 2 }
@@ -377,6 +382,34 @@ test('an absence that arrives late does not erase a claim made since it was aske
   await side.hear({ is: 'time', ms: 100 })
   await side.hear({ is: 'absent', root, keeper: 'ash', askedAgoMs: 10 })
   assert.deepEqual(await side.thinks(), {})
+})
+
+test('what was proven about a copy that went says nothing about one that comes in its place', async () => {
+  const side = await Side.open()
+  const [root] = roots
+  assert.ok(root)
+  const word = { is: 'word', root, keeper: 'ash', seq: 1, epoch: 0, livesMs: 500 } as const
+  for (const is of ['claim', 'absent', 'claim'] as const) {
+    await side.hear({ is, root, keeper: 'ash', askedAgoMs: 0 })
+    if (is === 'absent') continue
+    const [thought] = Object.values(await side.thinks()) as { kind: string }[]
+    assert.equal(thought?.kind, 'claimed')
+    for (const by of ['beech', 'cedar']) {
+      if (side.nowMs === 10_000) await side.hear({ ...word, by })
+    }
+    await side.hear({ is: 'time', ms: 1 })
+  }
+})
+
+test('a second group that answers wrongly brings everything at that keeper under suspicion', async () => {
+  const side = await Side.open()
+  for (const root of roots) await side.hear({ is: 'proven', root, keeper: 'ash' })
+  for (const wrong of [roots[0], roots[2]]) {
+    assert.ok(wrong)
+    await side.hear({ is: 'wrong', root: wrong, keeper: 'ash' })
+  }
+  const kinds = Object.values(await side.thinks()).map((thought) => (thought as { kind: string }).kind)
+  assert.deepEqual(kinds.toSorted(), ['claimed', 'claimed', 'claimed', 'claimed', 'corrupt', 'corrupt'])
 })
 
 test('members that were told the same, in another order and some of it twice, think the same', async () => {

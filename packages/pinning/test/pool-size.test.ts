@@ -190,3 +190,26 @@ test('five of seven operators vanish at once: a pool this small repairs the last
   assert.ok(tookMs < keepingDefaults.repairDelayMs, `the hold kept it back for ${tookMs} ms`)
   await village.close()
 })
+
+// Seen to fail with `massLossOperatorsMin` 2: two of five are two fifths, and the repair waits for an hour.
+test('two of five operators vanish at once, one of them a holder: its copy is made again after the usual delay', async () => {
+  const village = await Village.of(5, 7, calm)
+  const { root } = await village.house(0).put('two fifths')
+  await village.until('three', () => village.holders(root).size === 3, hourMs)
+  await village.run(hourMs)
+  const holder = leaver(village, root)
+  const bystander = village.nodes.find((house) => !house.disk.trulyHolds(root))
+  assert.ok(bystander)
+  const held = new Set<number>()
+  for (const house of village.nodes) {
+    house.pool.onPlan((_root, { reasons }) => {
+      if (reasons.includes('MASS_LOSS')) held.add(house.index)
+    })
+  }
+  holder.kill()
+  bystander.kill()
+  const tookMs = await village.until('three again', () => village.holders(root).size === 3, hourMs)
+  assert.ok(tookMs <= repairedMs, `it took ${tookMs} ms`)
+  assert.deepEqual([...held], [])
+  await village.close()
+})

@@ -50,6 +50,8 @@ export class Village {
   /** Broken invariants, as sentences; `check` throws them with the seed. */
   readonly violations: string[] = []
   readonly roots: CID[] = []
+  /** Whether whoever has it may drop it, whatever the others have: what nobody wants any more. */
+  mayDrop: (root: CID) => boolean = () => false
 
   constructor(seed: number, options: VillageOptions = {}) {
     this.seed = seed
@@ -314,7 +316,7 @@ export class House {
 
   /** Invariant 1, watched from outside: what is left at others when a copy goes. */
   #watchRemoval(root: CID): void {
-    if (this.removesFreely || this.denied.has(nameOf(root))) return
+    if (this.removesFreely || this.denied.has(nameOf(root)) || this.village.mayDrop(root)) return
     const left = new Set(
       this.village.nodes
         .filter((house) => house.operator !== this.operator && house.alive && house.disk.trulyHolds(root))
