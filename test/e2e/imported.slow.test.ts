@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { ImportRow, PinStatusAnswer } from '../../packages/cli/src/control/protocol.ts'
+import type { ImportRow, PinRow, PinStatusAnswer } from '../../packages/cli/src/control/protocol.ts'
 import { carOf, sampleFolder } from '../../packages/node/test/sample-dags.ts'
 import { runCommand } from '../processes/command.ts'
 import { ProcessPool } from '../processes/process-pool.ts'
@@ -60,4 +60,28 @@ test('an imported folder', { timeout: 600_000 }, async () => {
     assert.equal(await small.text(), 'file 123', node.name)
   }
   assert.equal(await reader.blockBytes(), 0, 'what passed through was not kept')
+})
+
+test('a folder that no pool wants is pinned by who finds it', { timeout: 300_000 }, async () => {
+  await using pool = await ProcessPool.start({ names: ['a', 'b'] })
+  const [importer, finder] = pool.nodes
+  assert.ok(importer !== undefined && finder !== undefined)
+  const folder = await sampleFolder({ 'a.txt': Buffer.from('a'), 'more/b.bin': randomBytes(5000) })
+  const cid = folder.root.toString()
+  const path = join(pool.folder, 'folder.car')
+  await writeFile(path, carOf([folder.root], folder.blocks))
+  await importer.ask('import', path, '--copies', '1')
+  await importer.ask('pin', 'rm', cid)
+  await until('the finder knows of no wish', 60_000, async () => {
+    const { code } = await runCommand(['pin', 'status', cid], { dataFolder: finder.dataFolder })
+    return code === 4 || undefined
+  })
+  const pinned = await finder.ask<PinRow>('pin', 'add', cid, '--copies', '1')
+  assert.equal(
+    pinned.size,
+    folder.blocks.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  )
+  await importer.kill()
+  const answer = await fetch(new URL(`/ipfs/${cid}/a.txt`, finder.about.httpUrl))
+  assert.equal(await answer.text(), 'a')
 })

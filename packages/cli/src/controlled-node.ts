@@ -9,6 +9,7 @@ import {
   digestOf,
   InvalidInputError,
   type NodeId,
+  NotAFileError,
   NotFoundError,
   type OperatorId,
   parseCid,
@@ -341,9 +342,13 @@ export class ComposedNode implements ControlledNode {
     const before = await this.#pool.wanted(root)
     let held: { readonly size: number } | undefined = (await objects.get(root)) ?? before
     if (held === undefined) {
-      const { size } = await library.stat(root, abort)
+      const sizeMax = await sizeOf(library, root, abort)
       const from = await this.#holders(root, abort)
-      await fetcher.fetch(root, from, { ...abort, sizeMax: size, repair: false })
+      await fetcher.fetch(root, from, {
+        ...abort,
+        ...(sizeMax === undefined ? {} : { sizeMax }),
+        repair: false
+      })
       held = await objects.get(root)
     }
     const wish = {
@@ -543,4 +548,14 @@ function abortOf({ signal }: AbortOptions): AbortOptions {
 
 function notPinned(root: CID): NotFoundError {
   return new NotFoundError(`The pool is not asked to keep ${root}. Ask it with: commonhold pin add ${root}`)
+}
+
+/** Absent for a folder or document, whose size is known when all of it is here: the room there is bounds it. */
+async function sizeOf(library: NodeLibrary, root: CID, options: AbortOptions): Promise<number | undefined> {
+  try {
+    return (await library.stat(root, options)).size
+  } catch (err) {
+    if (err instanceof NotAFileError) return undefined
+    throw err
+  }
 }

@@ -95,7 +95,7 @@ export class NodeLibrary {
     return { root: rawCidOf(name.digest), digest: name.digest, wanted: false, visibility: 'public' }
   }
 
-  /** Of a part, the size of a file. @throws NotAFileError for a part that is none */
+  /** @throws NotAFileError for a folder or document whose size nobody here knows, and for a part that is one */
   async stat(root: CID, options: PartOptions = {}): Promise<{ size: number; local: boolean }> {
     const { membership, objects, retrieval } = this.#components
     const { within } = options
@@ -104,7 +104,9 @@ export class NodeLibrary {
     if (local !== undefined) return { size: local.size, local: true }
     const wanted = await membership.pool.wanted(root)
     if (wanted !== undefined) return { size: wanted.size, local: false }
-    const { size } = await retrieval.stat(root, { hints: await membership.pool.holdersOf(root), ...options })
+    const hints = await membership.pool.holdersOf(root)
+    const { size, kind } = await retrieval.stat(root, { hints, ...options })
+    if (kind === 'dag') throw new NotAFileError(`${root}`)
     return { size, local: false }
   }
 

@@ -33,7 +33,7 @@ test('bytes come from a named holder over TLS on loopback', bounded, async () =>
   assert.ok((await fetched(b, object, [a.id])).equals(object.bytes))
   const [connection] = b.network.libp2p.getConnections()
   assert.equal(connection?.encryption, '/tls/1.0.0')
-  assert.deepEqual(await b.retrieval.stat(object.root, { hints: [a.id] }), { size: 3_000_000 })
+  assert.deepEqual(await b.retrieval.stat(object.root, { hints: [a.id] }), { size: 3_000_000, kind: 'file' })
 })
 
 test('requests find their answers, failures and limits have their own errors', bounded, async () => {
