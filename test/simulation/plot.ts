@@ -1,18 +1,18 @@
 // Live copies over time as a picture by hand: one line per policy, readable on light and dark ground.
 
 import type { Sample } from './meter.ts'
-import type { RunResult } from './run.ts'
+import { type ArmName, armNames, type RunResult } from './run.ts'
 
-const width = 860
+const width = 880
 const height = 400
 const left = 50
-const right = 130
+const right = 150
 const top = 40
 const bottom = 45
 const colours = ['#0a7d5a', '#d1495b', '#c77d0a', '#7a7f87', '#3b6fd4']
 
 interface Line {
-  readonly arm: string
+  readonly arm: ArmName
   readonly lost: number
   readonly samples: readonly Sample[]
 }
@@ -35,17 +35,17 @@ export function plot(results: readonly RunResult[], title: string): string {
   )
   // Names stand beside the ends of their lines, and never on one another.
   let above = Number.NEGATIVE_INFINITY
-  const names = [...arms.entries()]
-    .sort(([, a], [, b]) => lastOf(b) - lastOf(a))
-    .map(([i, arm]) => {
+  const names = [...arms]
+    .sort((a, b) => lastOf(b) - lastOf(a))
+    .map((arm) => {
       above = Math.max(y(lastOf(arm)) + 4, above + 17)
-      return `<text x="${width - right + 8}" y="${above}" style="fill:${colours[i % colours.length]}">${arm.arm}, ${arm.lost} lost</text>`
+      return `<text x="${width - right + 8}" y="${above}" style="fill:${colourOf(arm)}">${arm.arm}, ${arm.lost} lost</text>`
     })
-  const lines = arms.map((arm, i) => {
+  const lines = arms.map((arm) => {
     const points = arm.samples
       .map((one) => `${x(one.atMs).toFixed(1)},${y(one.liveMean).toFixed(1)}`)
       .join(' ')
-    return `<polyline points="${points}" style="stroke:${colours[i % colours.length]}"/>`
+    return `<polyline points="${points}" style="stroke:${colourOf(arm)}"/>`
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
 <style>
@@ -56,6 +56,11 @@ svg { background: #fff; font: 13px system-ui, sans-serif } text { fill: #333 } .
 ${[...grid, ...years, ...lines, ...names].join('\n')}
 </svg>
 `
+}
+
+/** The same in every picture. */
+function colourOf({ arm }: Line): string | undefined {
+  return colours[armNames.indexOf(arm)]
 }
 
 function linesOf(results: readonly RunResult[]): Line[] {
