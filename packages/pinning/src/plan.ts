@@ -7,6 +7,7 @@
 import type { NodeId, OperatorId } from '@commonhold/core'
 import { patientWith } from './by-size.ts'
 import type { KeepingOptions } from './keeping-options.ts'
+import { availableLastingly, availableNow, placementOf } from './placement.ts'
 import type { KeeperClass } from './roster/member.ts'
 import {
   boundsFor,
@@ -190,36 +191,6 @@ export function planObject(situation: Situation, usual: KeepingOptions): Plan {
   }
 }
 
-/** To whom a new object is offered: its placement first, then whoever would take a place that is refused. */
-export function keepersFor(
-  situation: Situation,
-  usual: KeepingOptions
-): { readonly copies: number; readonly keepers: readonly NodeId[] } {
-  const options = patientWith(situation.size, usual)
-  const bounds = boundsFor(situation.copiesMin, situation.ranking)
-  const counts = tally(situation.copies, bounds, options)
-  const reached = availableNow(situation, counts).filter((member) => member.awayMs === 0)
-  const { first, crowded } = spreadOver(reached, zoneMaxOf(bounds.copiesMin))
-  const able = [...first, ...crowded]
-  const placedHere = able.slice(0, bounds.copiesTarget).some((member) => member.node === situation.self.node)
-  return {
-    copies: bounds.copiesTarget - (placedHere ? 1 : 0),
-    keepers: able.filter((member) => member.operator !== situation.self.operator).map((member) => member.node)
-  }
-}
-
-/** Who should hold it, as this node sees it: the first `copiesTarget` that can, short absences aside. */
-export function placementFor(situation: Situation, options: KeepingOptions): readonly Candidate[] {
-  const bounds = boundsFor(situation.copiesMin, situation.ranking)
-  const counts = tally(situation.copies, bounds, patientWith(situation.size, options))
-  return placementOf(availableLastingly(situation, counts, options), bounds)
-}
-
-/** Whether our copy is where placement wants it. */
-export function isPlacedHere(situation: Situation, options: KeepingOptions): boolean {
-  return placementFor(situation, options).some((member) => member.node === situation.self.node)
-}
-
 /**
  * Whether max(`massLossOperatorsMin`, `massLossShare` of all) operators vanished within one window,
  * and less than `massLossHoldMs` ago.
@@ -254,41 +225,6 @@ interface View extends Situation {
 interface Move {
   readonly reason: Reason
   readonly action?: Action
-}
-
-/** Rule 3: the first `copiesTarget` of them, zone by zone. */
-function placementOf(able: readonly Candidate[], bounds: TargetBounds): readonly Candidate[] {
-  const { first, crowded } = spreadOver(able, zoneMaxOf(bounds.copiesMin))
-  return [...first, ...crowded].slice(0, bounds.copiesTarget)
-}
-
-function availableNow(situation: Situation, counts: Tally): readonly Candidate[] {
-  return available(situation, counts.standing, () => counts.patienceMs)
-}
-
-function availableLastingly(
-  situation: Situation,
-  counts: Tally,
-  options: KeepingOptions
-): readonly Candidate[] {
-  return available(situation, counts.expected, (member) => returnMsOf(member, options))
-}
-
-/**
- * Neither gone nor full, nor unwilling. A keeper that answers wrongly, or claims and never proves, is passed over
- * like one that declines: otherwise its seat in the placement would be a copy nobody makes.
- */
-function available(
-  { ranking, copies }: Situation,
-  holders: ReadonlySet<OperatorId>,
-  patienceMs: (member: Candidate) => number
-): readonly Candidate[] {
-  return ranking.filter((member) => {
-    if (member.awayMs >= patienceMs(member) || member.declines) return false
-    const said = copies.some((copy) => copy.node === member.node)
-    // Full keeps nobody from keeping what it has.
-    return said ? holders.has(member.operator) : !member.full
-  })
 }
 
 /** Rules 3 and 4: repair below the minimum, then fill to the target, then move to newcomers. */

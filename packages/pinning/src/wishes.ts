@@ -19,7 +19,7 @@ import type { Keeping } from './keep.ts'
 import type { KeepingParts } from './keeping-parts.ts'
 import type { Observer } from './observe.ts'
 import type { Offers, WrittenWish } from './offer.ts'
-import { keepersFor } from './plan.ts'
+import { keepersFor } from './placement.ts'
 import type { Reports } from './report.ts'
 
 export interface WantResult {

@@ -5,13 +5,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { keepingDefaults as options } from '../src/keeping-options.ts'
+import { keepersFor, placementFor } from '../src/placement.ts'
 import {
   type Action,
   type Candidate,
   isMassLoss,
-  keepersFor,
   type Plan,
-  placementFor,
   planObject,
   type Situation
 } from '../src/plan.ts'
