@@ -12,7 +12,7 @@ import type { Twist } from './harness/wires.ts'
 
 const minuteMs = 60_000
 const proofsMin = 10_000
-const objects = 60
+const objects = 90
 
 test(`${proofsMin} proofs among honest keepers in bad weather: nobody is accused`, async (t) => {
   const village = await Village.of(6, 51, {
@@ -27,12 +27,14 @@ test(`${proofsMin} proofs among honest keepers in bad weather: nobody is accused
       proofSettleMs: minuteMs,
       // So little that they are often busy.
       answerConcurrency: 2,
-      answerBytesPerSecondMax: 4096,
+      answerBytesPerSecondMax: 8192,
       answerBurstBytesMax: 65_536,
-      proofObjectsMax: 8
+      proofObjectsMax: 16
     },
     sync: { syncIntervalMs: 5 * minuteMs }
   })
+  // Keepers die between a promise and a removal: what is left then is watched in other tests.
+  village.mayDrop = () => true
   const chance = (share: number): boolean => village.random.unit() < share
   const oneOf = <T>(all: readonly T[]): T => {
     const one = all[Math.floor(village.random.unit() * all.length)]
@@ -43,7 +45,7 @@ test(`${proofsMin} proofs among honest keepers in bad weather: nobody is accused
   const dead = new Set<House>()
   const flaky = (house: House): Twist => {
     return async (from, message, honest) => {
-      if (!isChallenge(message) || chance(0.6)) return await honest(from, message)
+      if (!isChallenge(message) || chance(0.7)) return await honest(from, message)
       if (dead.size === 0 && chance(0.1)) {
         faults.died++
         dead.add(house)
