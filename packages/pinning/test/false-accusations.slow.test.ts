@@ -1,7 +1,6 @@
 // Honest keepers that are anything but reliable: they die in the middle of an answer, answer late, are cut off in the
 // middle of a message, say busy, sleep, have clocks that jump, and copies come and go while they are asked about.
-// None of it may ever be taken for a lie. Seen to fail with silence recorded as wrong in `prove.ts`, with `absent`
-// recorded as wrong there, and with our own damaged or missing copy compared all the same.
+// None of it may ever be taken for a lie. Seen to fail with silence, and with `absent`, recorded as wrong in `prove.ts`.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -151,7 +151,6 @@ test('over many nonces every leaf is asked for', async () => {
   assert.equal(seen.size, 12)
 })
 
-// Seen to fail with the first link picked always, and with a path believed whatever blocks it has.
 test('random leaves: a keeper without a share p of them is found by the 1/p-th question on average', async (t) => {
   const leaves = 200
   const keepers = 60
