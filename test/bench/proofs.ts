@@ -11,7 +11,7 @@ import {
   challengeRequest,
   proofReceiptRecord,
   receiptsRequest
-} from '../../packages/pinning/src/challenge.ts'
+} from '../../packages/pinning/src/proof/challenge.ts'
 import { type BenchRow, reportBench } from './report.ts'
 
 const bytesGoal = 200

@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { nodeIdOf, operatorIdOf, type Signed, seededRandom, signingKeyFromSeed } from '@commonhold/core'
 import { foundPool, type Member } from '@commonhold/pinning'
-import { RankedGroups } from '../../packages/pinning/src/ranked-groups.ts'
+import { RankedGroups } from '../../packages/pinning/src/plan/ranked-groups.ts'
 import {
   consentTo,
   openRosterEntry,

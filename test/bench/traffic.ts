@@ -24,11 +24,8 @@ import {
   type RequestType
 } from '@commonhold/pinning'
 import { encodeFrame } from '../../packages/node/src/frame-stream.ts'
-import {
-  challengeRequest,
-  proofReceiptRecord,
-  receiptsRequest
-} from '../../packages/pinning/src/challenge.ts'
+import { greetRequest, type Standing } from '../../packages/pinning/src/census/presence.ts'
+import { type Report, reportRequest, writeGroup } from '../../packages/pinning/src/census/report.ts'
 import { sealBatch, sha256, signOpening } from '../../packages/pinning/src/journal/journal-records.ts'
 import {
   type Announcement,
@@ -39,9 +36,12 @@ import {
 } from '../../packages/pinning/src/journal/sync-requests.ts'
 import { answerRanges, compareNames, NameSet } from '../../packages/pinning/src/name-set.ts'
 import { defaults } from '../../packages/pinning/src/options.ts'
-import { greetRequest, type Standing } from '../../packages/pinning/src/presence.ts'
-import { RankedGroups } from '../../packages/pinning/src/ranked-groups.ts'
-import { type Report, reportRequest, writeGroup } from '../../packages/pinning/src/report.ts'
+import { RankedGroups } from '../../packages/pinning/src/plan/ranked-groups.ts'
+import {
+  challengeRequest,
+  proofReceiptRecord,
+  receiptsRequest
+} from '../../packages/pinning/src/proof/challenge.ts'
 import { rootKey } from '../../packages/pinning/src/root-key.ts'
 import { consentTo, signRosterEntry } from '../../packages/pinning/src/roster/roster-entries.ts'
 import { type BenchRow, reportBench } from './report.ts'

@@ -2,7 +2,7 @@
 // Then nobody without a copy has anything to do until one of a few known moments. Like glance.ts it repeats
 // necessary conditions of the plan, decides nothing itself and is held against the plan by samples.
 
-import type { TargetBounds } from '../../packages/pinning/src/tally.ts'
+import type { TargetBounds } from '../../packages/pinning/src/plan/tally.ts'
 import { type GlanceParts, isCrowded } from './glance.ts'
 import type { Held, ObjectState } from './views.ts'
 import type { Machine } from './world.ts'

@@ -1,6 +1,6 @@
 // How full each member's disk is, and whether it says so: said at `fullShare`, withdrawn at `roomShare`.
 
-import type { KeepingOptions } from '../../packages/pinning/src/keeping-options.ts'
+import type { KeepingOptions } from '../../packages/pinning/src/keep/keeping-options.ts'
 import type { Machine } from './world.ts'
 
 export interface Disk {

@@ -2,9 +2,9 @@
 // cheap enough for tens of millions of looks. They repeat necessary parts of the production rules and decide
 // nothing: whoever may act is planned for in full, and a sample of those who are passed over is as well.
 
-import type { KeepingOptions } from '../../packages/pinning/src/keeping-options.ts'
-import type { TargetBounds } from '../../packages/pinning/src/tally.ts'
-import { zoneMaxOf } from '../../packages/pinning/src/zones.ts'
+import type { KeepingOptions } from '../../packages/pinning/src/keep/keeping-options.ts'
+import type { TargetBounds } from '../../packages/pinning/src/plan/tally.ts'
+import { zoneMaxOf } from '../../packages/pinning/src/plan/zones.ts'
 import type { Disks } from './disks.ts'
 import { diceOf, type Held, type ObjectState, type Views } from './views.ts'
 import type { Machine, World } from './world.ts'

@@ -2,10 +2,10 @@
 // each from its own view and about its own bytes; keepers, network and bytes are simulated.
 // `glance.ts` says when a member need not be asked; that is held against the plan itself by samples.
 
-import type { KeepingOptions } from '../../packages/pinning/src/keeping-options.ts'
-import { type Action, type Plan, planObject } from '../../packages/pinning/src/plan.ts'
+import type { KeepingOptions } from '../../packages/pinning/src/keep/keeping-options.ts'
+import { type Action, type Plan, planObject } from '../../packages/pinning/src/plan/plan.ts'
+import { boundsFor, returnMsOf, type TargetBounds } from '../../packages/pinning/src/plan/tally.ts'
 import type { KeeperClass } from '../../packages/pinning/src/roster/member.ts'
-import { boundsFor, returnMsOf, type TargetBounds } from '../../packages/pinning/src/tally.ts'
 import { Calm } from './calm.ts'
 import type { Chance } from './chance.ts'
 import { Disks } from './disks.ts'

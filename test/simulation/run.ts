@@ -1,7 +1,7 @@
 // One seed: one weather, and in it at the same time the production code, what else could be done, and a
 // control that must lose objects, or the weather proves nothing.
 
-import { type KeepingOptions, keepingDefaults } from '../../packages/pinning/src/keeping-options.ts'
+import { type KeepingOptions, keepingDefaults } from '../../packages/pinning/src/keep/keeping-options.ts'
 import { Chance } from './chance.ts'
 import { type Deeds, Keeping } from './keeping.ts'
 import { type Figures, Meter } from './meter.ts'

@@ -2,8 +2,8 @@
 // the plan is asked again before it begins, sources are asked whether another copy is wanted, and a machine
 // or a line that goes down ends it.
 
-import type { KeepingOptions } from '../../packages/pinning/src/keeping-options.ts'
-import type { Action, Plan } from '../../packages/pinning/src/plan.ts'
+import type { KeepingOptions } from '../../packages/pinning/src/keep/keeping-options.ts'
+import type { Action, Plan } from '../../packages/pinning/src/plan/plan.ts'
 import type { Chance } from './chance.ts'
 import type { Job, ObjectState } from './views.ts'
 import type { Machine, World } from './world.ts'

@@ -2,14 +2,19 @@
 // sooner. Makes rows and words as the census keeps them and lets its production rules judge them.
 
 import type { NodeId } from '@commonhold/core'
-import { patientWith } from '../../packages/pinning/src/by-size.ts'
-import { type CopyRow, type CopyView, copyOf, type WordRow } from '../../packages/pinning/src/copy-state.ts'
-import type { KeepingOptions } from '../../packages/pinning/src/keeping-options.ts'
-import { type Candidate, isMassLoss, type Situation } from '../../packages/pinning/src/plan.ts'
-import { draw } from '../../packages/pinning/src/ranking.ts'
+import {
+  type CopyRow,
+  type CopyView,
+  copyOf,
+  type WordRow
+} from '../../packages/pinning/src/census/copy-state.ts'
+import type { KeepingOptions } from '../../packages/pinning/src/keep/keeping-options.ts'
+import { patientWith } from '../../packages/pinning/src/plan/by-size.ts'
+import { type Candidate, isMassLoss, type Situation } from '../../packages/pinning/src/plan/plan.ts'
+import { draw } from '../../packages/pinning/src/plan/ranking.ts'
+import { type Copy, isPresent } from '../../packages/pinning/src/plan/tally.ts'
+import { zoneMaxOf } from '../../packages/pinning/src/plan/zones.ts'
 import type { KeeperClass } from '../../packages/pinning/src/roster/member.ts'
-import { type Copy, isPresent } from '../../packages/pinning/src/tally.ts'
-import { zoneMaxOf } from '../../packages/pinning/src/zones.ts'
 import type { Disks } from './disks.ts'
 import { minuteMs } from './profiles.ts'
 import type { Machine, World } from './world.ts'

@@ -2,7 +2,7 @@
 // the first event, so that all arms of a run see the same weather whatever they do in it.
 
 import { nodeIdOf, operatorIdOf } from '@commonhold/core'
-import { Ranking, spreadZones } from '../../packages/pinning/src/ranking.ts'
+import { Ranking, spreadZones } from '../../packages/pinning/src/plan/ranking.ts'
 import type { Member } from '../../packages/pinning/src/roster/member.ts'
 import { Agenda } from './agenda.ts'
 import { Chance } from './chance.ts'

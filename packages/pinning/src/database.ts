@@ -2,9 +2,9 @@
 // the truth about roster and journals, peers and time about the rest; a lost index costs work, not wishes.
 
 import type { Kysely } from 'kysely'
-import { type CensusTables, censusTables } from './census-tables.ts'
-import { type KeeperTables, keeperTables } from './keeper-tables.ts'
-import { standingTables } from './standing-tables.ts'
+import { type CensusTables, censusTables } from './census/census-tables.ts'
+import { standingTables } from './census/standing-tables.ts'
+import { type KeeperTables, keeperTables } from './proof/keeper-tables.ts'
 
 /** Tables of journals and wishes, filled by `journals.ts` and `indexed-wanted.ts`. */
 export interface WishTables {

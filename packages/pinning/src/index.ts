@@ -17,15 +17,16 @@ export { type Migration, type PinningTables, pinningMigrations } from './databas
 export { Dialogue, type RequestType } from './dialogue.ts'
 export type { Cut, JournalId, Wanted } from './journal/wanted.ts'
 export type { Visibility, WantedObject, Wish } from './journal/wish.ts'
-export type { KeeperRecord } from './keeper-records.ts'
-export { type KeepingOptions, keepingDefaults } from './keeping-options.ts'
-export type { LeaveProgress } from './leave.ts'
+export { type KeepingOptions, keepingDefaults } from './keep/keeping-options.ts'
+export type { WantResult } from './keep/wishes.ts'
 export { defaults, type SyncLimits, type SyncOptions } from './options.ts'
-export type { Passage, PassingSegment } from './passage.ts'
-export { type Action, type Plan, planObject, type Reason, type Situation } from './plan.ts'
+export { type Action, type Plan, planObject, type Reason, type Situation } from './plan/plan.ts'
+export { groupOf, type RankedMembers, Ranking, rank } from './plan/ranking.ts'
+export { type ReasonText, reasonTexts } from './plan/reasons.ts'
+export type { Health } from './plan/tally.ts'
 export { Pool, type PoolFounding, type PoolJoining, type PoolOptions } from './pool.ts'
-export { groupOf, type RankedMembers, Ranking, rank } from './ranking.ts'
-export { type ReasonText, reasonTexts } from './reasons.ts'
+export type { KeeperRecord } from './proof/keeper-records.ts'
+export type { LeaveProgress } from './release/leave.ts'
 export {
   type Admission,
   type Charter,
@@ -41,6 +42,7 @@ export {
 } from './roster/genesis.ts'
 export type { KeeperClass, Member, Operator } from './roster/member.ts'
 export type { Roster } from './roster/roster.ts'
+export type { Passage, PassingSegment } from './segments/passage.ts'
 export type {
   Explanation,
   Holder,
@@ -52,5 +54,3 @@ export type {
   ProofOutcome,
   ReplicationStatus
 } from './status.ts'
-export type { Health } from './tally.ts'
-export type { WantResult } from './wishes.ts'

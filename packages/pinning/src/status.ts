@@ -3,9 +3,9 @@
 
 import type { NodeId, OperatorId } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
-import type { Action, Reason } from './plan.ts'
+import type { Action, Reason } from './plan/plan.ts'
+import type { Health } from './plan/tally.ts'
 import type { KeeperClass } from './roster/member.ts'
-import type { Health } from './tally.ts'
 
 export interface ReplicationStatus {
   readonly root: CID

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type CopyRow, type CopyView, claimed, copyOf, type WordRow } from '../src/copy-state.ts'
+import { type CopyRow, type CopyView, claimed, copyOf, type WordRow } from '../src/census/copy-state.ts'
 
 const dayMs = 86_400_000
 const nowMs = 100 * dayMs

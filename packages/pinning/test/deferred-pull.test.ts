@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeRecord, encodeRecord, type RecordType } from '@commonhold/core'
 import { z } from 'zod'
-import { intentRequest } from '../src/repair.ts'
+import { intentRequest } from '../src/repair/repair.ts'
 import { Village } from './harness/village.ts'
 
 const hourMs = 3_600_000

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CID } from 'multiformats/cid'
-import { keepingDefaults } from '../src/keeping-options.ts'
+import { keepingDefaults } from '../src/keep/keeping-options.ts'
 import { nameOf } from './harness/disk.ts'
 import { fetchOnDemand } from './harness/liars.ts'
 import { holderOf, hourMs, othersThan } from './harness/proven-village.ts'

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nodeIdOf, seededRandom, signingKeyFromSeed } from '@commonhold/core'
-import { proofDigests } from '../src/proof.ts'
-import { Readings } from '../src/readings.ts'
+import { proofDigests } from '../src/proof/proof.ts'
+import { Readings } from '../src/proof/readings.ts'
 import { rootFor } from './harness/disk.ts'
 import { type House, Village } from './harness/village.ts'
 

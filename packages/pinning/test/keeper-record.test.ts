@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KeeperRecords } from '../src/keeper-records.ts'
-import { keepingDefaults } from '../src/keeping-options.ts'
-import type { KeepingParts } from '../src/keeping-parts.ts'
+import { keepingDefaults } from '../src/keep/keeping-options.ts'
+import type { KeepingParts } from '../src/keep/keeping-parts.ts'
+import { KeeperRecords } from '../src/proof/keeper-records.ts'
 import { rootFor } from './harness/disk.ts'
 import { Village } from './harness/village.ts'
 

@@ -12,13 +12,13 @@ import {
   signingKeyFromSeed,
   signRecord
 } from '@commonhold/core'
-import { challengeRequest, pathRequest, proofReceiptRecord, receiptsRequest } from '../src/challenge.ts'
+import { greetRequest } from '../src/census/presence.ts'
+import { reportRequest } from '../src/census/report.ts'
 import { askPool, type RequestType } from '../src/dialogue.ts'
-import { offerRequest, receiptRecord } from '../src/offer.ts'
-import { greetRequest } from '../src/presence.ts'
-import { intentRequest } from '../src/repair.ts'
-import { reportRequest } from '../src/report.ts'
-import { segmentRequest, segmentsEndRequest } from '../src/segment-wire.ts'
+import { challengeRequest, pathRequest, proofReceiptRecord, receiptsRequest } from '../src/proof/challenge.ts'
+import { offerRequest, receiptRecord } from '../src/repair/offer.ts'
+import { intentRequest } from '../src/repair/repair.ts'
+import { segmentRequest, segmentsEndRequest } from '../src/segments/segment-wire.ts'
 import { rootFor } from './harness/disk.ts'
 import { Village } from './harness/village.ts'
 

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { keepingDefaults } from '../src/keeping-options.ts'
+import { keepingDefaults } from '../src/keep/keeping-options.ts'
 import { type House, Village } from './harness/village.ts'
 
 const minuteMs = 60_000

@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { keepingDefaults } from '../src/keeping-options.ts'
+import { keepingDefaults } from '../src/keep/keeping-options.ts'
 import { drop } from './harness/liars.ts'
 import { accusedMs, dayMs, hourMs, provenVillage, until } from './harness/proven-village.ts'
 

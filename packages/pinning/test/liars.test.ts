@@ -8,7 +8,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { keepingDefaults } from '../src/keeping-options.ts'
+import { keepingDefaults } from '../src/keep/keeping-options.ts'
 import { nameOf } from './harness/disk.ts'
 import { drop, keepSilent, replay } from './harness/liars.ts'
 import { dayMs, holderOf, hourMs, othersThan, provenVillage, until } from './harness/proven-village.ts'

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import type { CID } from 'multiformats/cid'
-import { reasonTexts } from '../src/reasons.ts'
+import { reasonTexts } from '../src/plan/reasons.ts'
 import { nameOf } from './harness/disk.ts'
 import { Village } from './harness/village.ts'
 

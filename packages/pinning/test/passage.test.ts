@@ -8,8 +8,8 @@ import { test } from 'node:test'
 import { decodeRecord, encodeRecord, fromHex, toHex } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import vectors from '../../../test/vectors/segments.json' with { type: 'json' }
-import type { Passage } from '../src/passage.ts'
-import { segmentRequest, segmentsEndRequest } from '../src/segment-wire.ts'
+import type { Passage } from '../src/segments/passage.ts'
+import { segmentRequest, segmentsEndRequest } from '../src/segments/segment-wire.ts'
 import { nameOf, rootFor } from './harness/disk.ts'
 import { type House, server, Village } from './harness/village.ts'
 

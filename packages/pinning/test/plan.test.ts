@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { keepingDefaults as options } from '../src/keeping-options.ts'
-import { keepersFor, placementFor } from '../src/placement.ts'
+import { keepingDefaults as options } from '../src/keep/keeping-options.ts'
+import { keepersFor, placementFor } from '../src/plan/placement.ts'
 import {
   type Action,
   type Candidate,
@@ -13,8 +13,8 @@ import {
   type Plan,
   planObject,
   type Situation
-} from '../src/plan.ts'
-import type { Copy, CopyState } from '../src/tally.ts'
+} from '../src/plan/plan.ts'
+import type { Copy, CopyState } from '../src/plan/tally.ts'
 
 const proven: CopyState = { kind: 'proven', ageMs: 1000 }
 const fresh: CopyState = { kind: 'claimed', forMs: 1000 }

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import type { CID } from 'multiformats/cid'
-import { keepingDefaults } from '../src/keeping-options.ts'
+import { keepingDefaults } from '../src/keep/keeping-options.ts'
 import type { PoolReason } from '../src/status.ts'
 import { type House, server, Village } from './harness/village.ts'
 

@@ -9,8 +9,8 @@ import { encode as encodeDagPb } from '@ipld/dag-pb'
 import fc from 'fast-check'
 import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
-import { pathTo, proofDigest, verifyPath } from '../src/proof.ts'
-import { nothingWanted, readGroup, setHashOf, writeGroup } from '../src/report.ts'
+import { nothingWanted, readGroup, setHashOf, writeGroup } from '../src/census/report.ts'
+import { pathTo, proofDigest, verifyPath } from '../src/proof/proof.ts'
 
 interface Vectors {
   digests: {

@@ -6,8 +6,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nodeIdOf, operatorIdOf, type Random, seededRandom } from '@commonhold/core'
-import { firstPlaces, placesMax, RankedGroups } from '../src/ranked-groups.ts'
-import { Ranking, spreadZones } from '../src/ranking.ts'
+import { firstPlaces, placesMax, RankedGroups } from '../src/plan/ranked-groups.ts'
+import { Ranking, spreadZones } from '../src/plan/ranking.ts'
 import type { Member } from '../src/roster/member.ts'
 
 const k = 3

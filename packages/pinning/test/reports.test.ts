@@ -6,8 +6,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeRecord, type NodeId, type RecordType, UnreachableError } from '@commonhold/core'
 import { z } from 'zod'
+import { reportRequest } from '../src/census/report.ts'
 import { headsRequest } from '../src/journal/sync-requests.ts'
-import { reportRequest } from '../src/report.ts'
 import { Village } from './harness/village.ts'
 
 const hourMs = 3_600_000

@@ -9,13 +9,13 @@ import { allowEverything, type Clock, seededRandom, silentLog } from '@commonhol
 import fc from 'fast-check'
 import { type Kysely, sql } from 'kysely'
 import type { CID } from 'multiformats/cid'
+import { Standings } from '../src/census/standings.ts'
 import type { PinningTables } from '../src/database.ts'
-import { keepingDefaults } from '../src/keeping-options.ts'
-import type { KeepingParts } from '../src/keeping-parts.ts'
-import type { Plan, Reason } from '../src/plan.ts'
+import { keepingDefaults } from '../src/keep/keeping-options.ts'
+import type { KeepingParts } from '../src/keep/keeping-parts.ts'
+import type { Plan, Reason } from '../src/plan/plan.ts'
+import type { Health } from '../src/plan/tally.ts'
 import { groupOf, rootKey, rootOfKey } from '../src/root-key.ts'
-import { Standings } from '../src/standings.ts'
-import type { Health } from '../src/tally.ts'
 import { memoryDatabase } from './commons/memory-database.ts'
 
 const k = 4

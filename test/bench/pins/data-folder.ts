@@ -32,7 +32,7 @@ import { NextToLast } from 'blockstore-fs/sharding'
 import type { CID } from 'multiformats/cid'
 import { Membership } from '../../../packages/cli/src/membership.ts'
 import { sealBatch, signOpening } from '../../../packages/pinning/src/journal/journal-records.ts'
-import { OwnTime } from '../../../packages/pinning/src/own-time.ts'
+import { OwnTime } from '../../../packages/pinning/src/keep/own-time.ts'
 import { groupOf, rootKey } from '../../../packages/pinning/src/root-key.ts'
 import { consentTo, signRosterEntry } from '../../../packages/pinning/src/roster/roster-entries.ts'
 

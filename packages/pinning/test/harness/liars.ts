@@ -4,7 +4,7 @@
 import { decodeRecord, encodeRecord, type RecordType } from '@commonhold/core'
 import type { CID } from 'multiformats/cid'
 import { z } from 'zod'
-import { challengeRequest } from '../../src/challenge.ts'
+import { challengeRequest } from '../../src/proof/challenge.ts'
 import type { House } from './village.ts'
 import type { Twist } from './wires.ts'
 

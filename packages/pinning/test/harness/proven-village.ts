@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import type { CID } from 'multiformats/cid'
-import type { KeepingOptions } from '../../src/keeping-options.ts'
+import type { KeepingOptions } from '../../src/keep/keeping-options.ts'
 import { type House, Village } from './village.ts'
 
 export const hourMs = 3_600_000
