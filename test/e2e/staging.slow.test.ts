@@ -1,4 +1,4 @@
-// Ten times its cap through a staging node into a pool of five, as processes: uploads of every size a
+// Forty times its cap through a staging node into a pool of five, as processes: uploads of every size a
 // camera makes, four at a time, and one film three times larger than the cap. Every byte is served afterwards
 // and the cap was never passed: by the disk's own word, and by what the node had stored and set aside.
 // `STAGING_CAP_MB=500 STAGING_TIMES=40` runs twenty gigabytes of it, which takes hours on two cores.
@@ -18,7 +18,7 @@ import { ProcessPool } from '../processes/process-pool.ts'
 import { until } from '../processes/until.ts'
 
 const capBytes = Number(process.env['STAGING_CAP_MB'] ?? 16) * 1e6
-const totalBytes = Number(process.env['STAGING_TIMES'] ?? 10) * capBytes
+const totalBytes = Number(process.env['STAGING_TIMES'] ?? 40) * capBytes
 const filmBytes = 3 * capBytes
 const uploadersAtOnce = 4
 const sizes = [0.25, 0.1, 0.03, 0.01, 0.002, 0.0003].map((share) => Math.floor(share * capBytes))
