@@ -7,7 +7,7 @@ import { readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 const folder = new URL('.', import.meta.url)
-const notBenchmarks = new Set(['main.ts', 'report.ts', 'http-load.ts'])
+const notBenchmarks = new Set(['main.ts', 'report.ts', 'http-load.ts', 'wire-bytes.ts'])
 const all = (await readdir(folder))
   .filter((file) => file.endsWith('.ts') && !notBenchmarks.has(file))
   .map((file) => file.slice(0, -3))

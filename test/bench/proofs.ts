@@ -4,15 +4,15 @@
 // Not in it: yamux (12 bytes per message), TLS (22 per record), TCP.
 
 import { createHash } from 'node:crypto'
-import { nodeIdOf, rawCidOf, seededRandom, signingKeyFromSeed, signRecord, silentLog } from '@commonhold/core'
-import { Dialogue, keepingDefaults, type PinningComponents, type RequestType } from '@commonhold/pinning'
-import { encodeFrame } from '../../packages/node/src/frame-stream.ts'
+import { nodeIdOf, rawCidOf, seededRandom, signingKeyFromSeed, signRecord } from '@commonhold/core'
+import { keepingDefaults } from '@commonhold/pinning'
 import {
   challengeRequest,
   proofReceiptRecord,
   receiptsRequest
 } from '../../packages/pinning/src/proof/challenge.ts'
 import { type BenchRow, reportBench } from './report.ts'
+import { bytesOnWire } from './wire-bytes.ts'
 
 const bytesGoal = 200
 const copies = 3
@@ -70,7 +70,7 @@ async function bytesPerProof(objects: number): Promise<Parts> {
   const roots = Array.from({ length: objects }, (_, i) =>
     rawCidOf(new Uint8Array(createHash('sha256').update(`proof ${i}`).digest()))
   )
-  const [question, answer] = await bytesOf(
+  const [question, answer] = await bytesOnWire(
     challengeRequest,
     { nonce: random.bytes(32), roots, hold: false },
     {
@@ -94,32 +94,6 @@ async function bytesPerProof(objects: number): Promise<Parts> {
   // A page of as many as come in a round of greetings of a busy member.
   const page = 16
   const receipts = Array.from({ length: page }, () => bytes)
-  const [ask, told] = await bytesOf(receiptsRequest, { after: 1 }, { receipts, upTo: 2, more: false })
+  const [ask, told] = await bytesOnWire(receiptsRequest, { after: 1 }, { receipts, upTo: 2, more: false })
   return { question: question / objects, answer: answer / objects, receipt: (ask + told) / page / objects }
-}
-
-/** Question and answer as they are on the wire, with their frames. */
-async function bytesOf<Q, A>(type: RequestType<Q, A>, question: Q, answer: A): Promise<[number, number]> {
-  const sizes: number[] = []
-  const counted = (message: Uint8Array): Uint8Array => {
-    sizes.push(encodeFrame(0x01, 1, message).byteLength)
-    return message
-  }
-  let handler: (from: string, message: Uint8Array) => Promise<Uint8Array> = async () => new Uint8Array()
-  const network: PinningComponents['network'] = {
-    request: async (_to, message) => counted(await handler('asker', counted(message))),
-    handle: (given) => {
-      handler = given
-    },
-    async announce() {},
-    subscribe() {},
-    unsubscribe() {},
-    onPeer() {},
-    async addAddresses() {},
-    addresses: () => []
-  }
-  const dialogue = new Dialogue({ network, pool: poolId, isMember: () => true, log: silentLog })
-  dialogue.on(type, async () => answer)
-  await dialogue.ask('asked', type, question)
-  return [sizes[0] ?? 0, sizes[1] ?? 0]
 }

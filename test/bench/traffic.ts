@@ -13,17 +13,9 @@ import {
   seededRandom,
   signingKeyFromSeed,
   signRecord,
-  silentLog,
   toHex
 } from '@commonhold/core'
-import {
-  Dialogue,
-  keepingDefaults,
-  type Member,
-  type PinningComponents,
-  type RequestType
-} from '@commonhold/pinning'
-import { encodeFrame } from '../../packages/node/src/frame-stream.ts'
+import { keepingDefaults, type Member, type RequestType } from '@commonhold/pinning'
 import { greetRequest, type Standing } from '../../packages/pinning/src/census/presence.ts'
 import { type Report, reportRequest, writeGroup } from '../../packages/pinning/src/census/report.ts'
 import { sealBatch, sha256, signOpening } from '../../packages/pinning/src/journal/journal-records.ts'
@@ -45,6 +37,7 @@ import {
 import { rootKey } from '../../packages/pinning/src/root-key.ts'
 import { consentTo, signRosterEntry } from '../../packages/pinning/src/roster/roster-entries.ts'
 import { type BenchRow, reportBench } from './report.ts'
+import { bytesOnWire } from './wire-bytes.ts'
 
 const k = 12
 const groups = 2 ** k
@@ -294,28 +287,8 @@ async function bytesPerChange(): Promise<number> {
   return said.length + asked
 }
 
-/** Question and answer as they are on the wire, with their frames. */
+/** Question and answer together. */
 async function bytesOf<Q, A>(type: RequestType<Q, A>, question: Q, answer: A): Promise<number> {
-  let bytes = 0
-  const counted = (message: Uint8Array): Uint8Array => {
-    bytes += encodeFrame(0x01, 1, message).byteLength
-    return message
-  }
-  let handler: (from: string, message: Uint8Array) => Promise<Uint8Array> = async () => new Uint8Array()
-  const wire: PinningComponents['network'] = {
-    request: async (_to, message) => counted(await handler('asker', counted(message))),
-    handle: (given) => {
-      handler = given
-    },
-    async announce() {},
-    subscribe() {},
-    unsubscribe() {},
-    onPeer() {},
-    async addAddresses() {},
-    addresses: () => []
-  }
-  const dialogue = new Dialogue({ network: wire, pool: poolId, isMember: () => true, log: silentLog })
-  dialogue.on(type, async () => answer)
-  await dialogue.ask('asked', type, question)
-  return bytes
+  const [asked, answered] = await bytesOnWire(type, question, answer)
+  return asked + answered
 }
