@@ -51,34 +51,39 @@ export class Room {
    * The turn of a file that goes through to keepers: few do at once.
    * @param open throws BusyError while others are under way. @throws BusyError after `roomWaitMs`
    */
-  async passage<T>(open: () => T, { signal }: AbortOptions = {}): Promise<T> {
+  passage<T>(open: () => T, options?: AbortOptions): Promise<T> {
     const { clock } = this.#components
     const untilMs = clock.monotonicMs() + defaults.roomWaitMs
-    for (;;) {
-      signal?.throwIfAborted()
-      try {
-        return open()
-      } catch (err) {
-        if (!(err instanceof BusyError) || clock.monotonicMs() >= untilMs) throw err
-        await clock.sleep(defaults.roomLookMs, signal === undefined ? {} : { signal })
-      }
-    }
+    return this.#retried(open, async (err) => err instanceof BusyError, untilMs, options?.signal)
   }
 
-  async #begin(
+  #begin(
     options: Omit<RoomOptions, 'signal'>,
     untilMs: number,
     signal: AbortSignal | undefined
   ): Promise<ObjectIntake> {
-    const { objects, clock } = this.#components
+    const { objects } = this.#components
+    const mayFit = async (err: unknown): Promise<boolean> => {
+      if (!(err instanceof NoSpaceError)) return false
+      return (options.sizeMax ?? 0) <= (await objects.space()).uploads.capacityBytes
+    }
+    return this.#retried(() => objects.begin(options), mayFit, untilMs, signal)
+  }
+
+  /** Again and again until it succeeds, fails with what waiting does not mend, or the time is up. */
+  async #retried<T>(
+    attempt: () => T | Promise<T>,
+    mayWait: (err: unknown) => Promise<boolean>,
+    untilMs: number,
+    signal: AbortSignal | undefined
+  ): Promise<T> {
+    const { clock } = this.#components
     for (;;) {
       signal?.throwIfAborted()
       try {
-        return await objects.begin(options)
+        return await attempt()
       } catch (err) {
-        if (!(err instanceof NoSpaceError)) throw err
-        const { uploads } = await objects.space()
-        if ((options.sizeMax ?? 0) > uploads.capacityBytes || clock.monotonicMs() >= untilMs) throw err
+        if (!(await mayWait(err)) || clock.monotonicMs() >= untilMs) throw err
         await clock.sleep(defaults.roomLookMs, signal === undefined ? {} : { signal })
       }
     }
