@@ -176,6 +176,20 @@ test('a keeper bounds the uploads of all, and an author those of its own', async
   await village.close()
 })
 
+test('an author that lets more pass than it should is refused by keepers', async () => {
+  const keeping = { ...calm.keeping, segmentedUploadsPerMemberMax: 2 }
+  const village = await Village.of(4, 47, { keeping })
+  // Read when a node starts: the keepers have, the author does not keep to it.
+  keeping.segmentedUploadsPerMemberMax = 9
+  const author = await village.add({ ...server, capacityBytes: 0 })
+  await village.run(130_000)
+  const open = (): Promise<void> => deliver(author, author.pool.openPassage(whole.length, 3), 0)
+  await open()
+  await open()
+  await assert.rejects(open(), { name: 'NoSpaceError' }, 'two of one author')
+  await village.close()
+})
+
 test('vectors: messages about segments', () => {
   for (const { hex } of vectors.questions) {
     const bytes = fromHex(hex)
